@@ -1,0 +1,1 @@
+"""Linear algebra of the solvers: factorization, KKT systems, projection, Krylov methods."""

@@ -1,0 +1,321 @@
+"""The sparse path of :mod:`optlab.linalg.kkt_system`: quasi-definite LDL' and its rescue.
+
+The equilibrated face matrix S K S is factored with rho added to its primal and delta
+subtracted from its dual diagonal. Where W is positive definite that is quasi-definite and has
+an LDL' factorization for every ordering; where W is not, LDL' without pivoting still gives the
+inertia by Sylvester's law unless its elements grow. Growth is measured, not guessed: one
+solve with a known solution gives the backward error of the factorization, and a poor one
+leads up the ladder
+
+    (1e-10, 1e-9)  ->  (1e-8, 1e-7)  ->  a factorization with pivoting
+
+whose last rung is dense Bunch-Kaufman for small orders, SSIDS where installed, and otherwise
+LDL' with (1e-6, 1e-6). Every solve is refined against the unregularised matrix.
+
+A low-rank W = diag(d) + V S V' (S = diag of +-1, k columns) enters by Woodbury's formula with
+K0 the matrix for diag(d) alone:
+
+    K^{-1} b = K0^{-1} b - Z C^{-1} Z'b,   Z = K0^{-1} V,   C = S + V'Z,
+
+and the two ways to eliminate from [[K0, V], [V', -S]] give
+
+    In(K) = In(K0) + In(-C) - In(-S).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse as sp
+
+from optlab.linalg.arrays import EPS
+from optlab.linalg.factorization import AbstractSymbolic, Inertia, analyze, available_backends
+from optlab.linalg.kkt_face import AbstractFaceFactor
+from optlab.linalg.kkt_pattern import FaceValues, KKTPattern, csr_pattern, stored_values
+from optlab.linalg.low_rank import LowRank
+from optlab.linalg.refinement import largest, refined_solve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from optlab.linalg.arrays import BoolArray, FloatArray
+    from optlab.linalg.factorization import AbstractFactor
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One attempt at a stable factorization: regularisations and the kind of backend."""
+
+    primal: float
+    dual: float
+    pivoting: bool = False
+
+
+LADDER = (Rung(1e-10, 1e-9), Rung(1e-8, 1e-7), Rung(0.0, 1e-11, pivoting=True))
+LAST_RESORT = Rung(1e-6, 1e-6)
+# Backward error up to which the signs of the pivots are believed; eigenvalues of the
+# equilibrated matrix below it are not told from zero, and they are not by rho and delta.
+TRUSTED_BACKWARD_ERROR = 1e-9
+# Residual (relative to b) above which a solve asks for the next rung.
+ACCEPTED_RESIDUAL = 1e-6
+# Up to this order the dense factorization is the cheapest one with pivoting.
+DENSE_PIVOTING_ORDER = 1000
+
+
+class SparseKKT:
+    """Sparse K for changing values and faces.
+
+    Parameters
+    ----------
+    n, mh : int
+    A : (ml, n) array, csr_array or None
+    """
+
+    def __init__(self, n: int, mh: int, A: FloatArray | sp.csr_array | None) -> None:
+        self._A = csr_pattern(A, n)
+        self._sizes = (n, mh, int(self._A.shape[0]))
+        self._analyses: list[Analysis] = []
+
+    def factorize(
+        self,
+        W: FloatArray | sp.csr_array | LowRank,
+        J: FloatArray | sp.csr_array | None,
+        dual_h: float | FloatArray,
+        free: BoolArray,
+        active: BoolArray,
+        sigma: float,
+    ) -> AbstractFaceFactor:
+        """Assemble and factor; climb the ladder until the factorization is trusted."""
+        n, mh, _ = self._sizes
+        low_rank = W if isinstance(W, LowRank) else None
+        hessian = None if low_rank is not None else W
+        jacobian = J if mh else None
+        analysis = self._analysis(hessian, jacobian)
+        shift = sigma if low_rank is None else sigma + np.asarray(low_rank.diagonal)
+        alive = np.ones(analysis.pattern.lower.n, dtype=bool)
+        alive[:n] = free
+        alive[n + mh :] = active
+        values = analysis.pattern.assemble(
+            stored_values(hessian), stored_values(jacobian), shift, dual_h, alive
+        )
+        n_free = int(np.count_nonzero(alive[:n]))
+        wanted = Inertia(n_free, int(np.count_nonzero(alive)) - n_free, 0)
+        factor = SparseFaceFactor(analysis, values, self._sizes, wanted)
+        if low_rank is None:
+            return factor
+        return LowRankFaceFactor(factor, low_rank, wanted)
+
+    def _analysis(
+        self, hessian: FloatArray | sp.csr_array | None, jacobian: FloatArray | sp.csr_array | None
+    ) -> Analysis:
+        """Return the analysis for these patterns; keep the last two (true and low-rank W)."""
+        for analysis in self._analyses:
+            if analysis.pattern.fits(hessian, jacobian):
+                return analysis
+        analysis = Analysis(KKTPattern(hessian, jacobian, self._A))
+        self._analyses = [analysis, *self._analyses[:1]]
+        return analysis
+
+
+class Analysis:
+    """A pattern with the symbolic factorizations made for it so far."""
+
+    def __init__(self, pattern: KKTPattern) -> None:
+        self.pattern = pattern
+        self._symbolic: dict[bool, AbstractSymbolic] = {}
+        order = pattern.lower.n
+        self.probe = np.where(np.random.default_rng(order).random(order) < 0.5, -1.0, 1.0)
+
+    def symbolic(self, pivoting: bool) -> AbstractSymbolic | None:
+        """Return the analysis of a backend with or without pivoting, if there is one."""
+        if pivoting not in self._symbolic:
+            backend: str | None = "auto"
+            if pivoting:
+                backend = _pivoting_backend(self.pattern.lower.n)
+            if backend is None:
+                return None
+            self._symbolic[pivoting] = analyze(self.pattern.lower, backend)
+        return self._symbolic[pivoting]
+
+
+def _pivoting_backend(order: int) -> str | None:
+    if order <= DENSE_PIVOTING_ORDER:
+        return "dense"
+    return "ssids" if "ssids" in available_backends() else None
+
+
+class SparseFaceFactor(AbstractFaceFactor):
+    """LDL' of the equilibrated and regularised K on one face."""
+
+    def __init__(
+        self,
+        analysis: Analysis,
+        values: FaceValues,
+        sizes: tuple[int, int, int],
+        wanted: Inertia,
+    ) -> None:
+        self._analysis, self._values, self._sizes = analysis, values, sizes
+        self._wanted = wanted
+        self._rungs = [*LADDER, LAST_RESORT]
+        self._factor: AbstractFactor
+        self.backward_error = np.inf
+        while not self._climb():
+            pass
+
+    def _climb(self) -> bool:
+        """Factor on the next rung; return whether to stay there."""
+        rung = self._rungs.pop(0)
+        symbolic = self._analysis.symbolic(rung.pivoting)
+        if symbolic is None:
+            return False
+        pattern, n = self._analysis.pattern, self._sizes[0]
+        data = self._values.data.copy()
+        data[pattern.diagonal_at[:n]] += rung.primal
+        data[pattern.diagonal_at[n:]] -= rung.dual
+        self._factor, self._rung = symbolic.factorize(data), rung
+        self._read_inertia()
+        self.backward_error = self._measure(data)
+        return self.backward_error <= TRUSTED_BACKWARD_ERROR or not self._rungs
+
+    def _read_inertia(self) -> None:
+        """Subtract the diagonal +-1 of fixed variables and inactive rows from the inertia."""
+        n = self._sizes[0]
+        fixed = n - self._wanted.pos
+        inactive = self._values.alive.size - n - self._wanted.neg
+        whole = self._factor.inertia
+        known = whole.zero < whole.pos + whole.neg or whole.zero == 0
+        if self._factor.ok and known:
+            self.inertia = Inertia(whole.pos - fixed, whole.neg - inactive, whole.zero)
+        else:
+            self.inertia = Inertia(0, 0, self._wanted.pos + self._wanted.neg)
+        self.inertia_ok = self.inertia == self._wanted
+
+    def _measure(self, data: FloatArray) -> float:
+        """Return the normwise backward error of one solve with the regularised matrix."""
+        if not self._factor.ok:
+            return np.inf
+        probe = self._analysis.probe
+        b = self._analysis.pattern.matvec(data, probe)
+        x = self._factor.solve(b)
+        residual = b - self._analysis.pattern.matvec(data, x)
+        error = largest(residual) / (largest(x) + largest(b))
+        return error if np.isfinite(error) else np.inf
+
+    def matvec(self, v: FloatArray) -> FloatArray:
+        """Multiply by the equilibrated, unregularised K."""
+        return self._analysis.pattern.matvec(self._values.data, v)
+
+    def apply_inverse(self, v: FloatArray) -> FloatArray:
+        """Multiply by the inverse of the equilibrated, regularised K, without refinement."""
+        return self._factor.solve(v)
+
+    @property
+    def scale(self) -> FloatArray:
+        """Return the diagonal of S, zero off the face."""
+        return np.where(self._values.alive, self._values.scale, 0.0)
+
+    def _solve_stacked(self, b: FloatArray) -> FloatArray:
+        scale = self.scale
+        x, self.residual = self._refine(b * scale)
+        return scale * x
+
+    def _refine(self, b: FloatArray) -> tuple[FloatArray, float]:
+        """Refine; while that fails and the system is not merely inconsistent, climb."""
+        size = largest(b)
+        if size == 0.0:
+            return np.zeros_like(b), 0.0
+        best, best_error = np.zeros_like(b), np.inf
+        while True:
+            if self._factor.ok:
+                x, residual = refined_solve(self.matvec, self.apply_inverse, b)
+                error = largest(residual) / size
+                if error < best_error:
+                    best, best_error = x, error
+                if error <= ACCEPTED_RESIDUAL or self._is_least(residual):
+                    break
+            if not self._rungs:
+                break
+            self._climb()
+        return best, best_error
+
+    def _is_least(self, residual: FloatArray) -> bool:
+        """K r = 0 at a residual that no correction can reduce: the rows contradict b."""
+        return largest(self.matvec(residual)) <= 1e-3 * largest(residual)
+
+    @property
+    def diagnostics(self) -> Mapping[str, float | str]:
+        """Return the backend, the regularisation and the measured backward error."""
+        return {
+            **self._factor.diagnostics,
+            "primal_regularisation": self._rung.primal,
+            "dual_regularisation": self._rung.dual,
+            "backward_error": self.backward_error,
+        }
+
+
+class LowRankFaceFactor(AbstractFaceFactor):
+    """Woodbury's formula around a :class:`SparseFaceFactor` for the diagonal part of W."""
+
+    def __init__(self, base: SparseFaceFactor, W: LowRank, wanted: Inertia) -> None:
+        self._base, self._sizes = base, base._sizes  # noqa: SLF001 - same module
+        V, signs = W.signed_factor()
+        scale = base.scale
+        self._V = np.zeros((scale.size, V.shape[1]))
+        self._V[: W.n] = V * scale[: W.n, None]
+        self._signs = signs
+        self._Z = np.zeros_like(self._V)
+        for j, column in enumerate(self._V.T):
+            self._Z[:, j], _ = base._refine(column)  # noqa: SLF001 - same module
+        C = np.diag(signs) + self._V.T @ self._Z
+        C = 0.5 * (C + C.T)
+        values = np.linalg.eigvalsh(C) if signs.size else signs
+        threshold = EPS * signs.size * largest(values)
+        negative = int(np.count_nonzero(values < -threshold))
+        zero = int(np.count_nonzero(np.abs(values) <= threshold))
+        positive = signs.size - negative - zero
+        inner = base.inertia
+        # In(-C) swaps the signs of C, In(-S) those of S.
+        self.inertia = Inertia(
+            inner.pos + negative - int(np.count_nonzero(signs < 0.0)),
+            inner.neg + positive - int(np.count_nonzero(signs > 0.0)),
+            inner.zero + zero,
+        )
+        self.inertia_ok = self.inertia == wanted
+        self._solve_small = _small_inverse(C) if zero == 0 else None
+
+    def _apply_inverse(self, v: FloatArray) -> FloatArray:
+        x = self._base.apply_inverse(v)
+        if self._solve_small is None or not self._signs.size:
+            return x
+        correction: FloatArray = x - self._Z @ self._solve_small(self._Z.T @ v)
+        return correction
+
+    def _matvec(self, v: FloatArray) -> FloatArray:
+        product: FloatArray = self._base.matvec(v) + self._V @ (self._signs * (self._V.T @ v))
+        return product
+
+    def _solve_stacked(self, b: FloatArray) -> FloatArray:
+        scale = self._base.scale
+        b = b * scale
+        x, residual = refined_solve(self._matvec, self._apply_inverse, b)
+        self.residual = largest(residual) / (largest(b) or 1.0)
+        return scale * x
+
+    @property
+    def diagnostics(self) -> Mapping[str, float | str]:
+        """Return those of the factor for the diagonal part, and the rank added to it."""
+        return {**self._base.diagnostics, "rank": float(self._signs.size)}
+
+
+def _small_inverse(C: FloatArray) -> Callable[[FloatArray], FloatArray]:
+    """Return v -> C^{-1} v for a symmetric (k, k) matrix."""
+    lu = scipy.linalg.lu_factor(C, check_finite=False)
+
+    def solve(v: FloatArray) -> FloatArray:
+        x: FloatArray = scipy.linalg.lu_solve(lu, v, check_finite=False)
+        return x
+
+    return solve

@@ -1,0 +1,175 @@
+"""KKT systems on a face: the matrix that every Newton step of the active-set methods solves.
+
+    K = [[ W + sigma I,  J',  A' ],        free variables      (n)
+         [ J,           -D,   0  ],        nonlinear rows      (mh), D = diag(dual_h) >= 0
+         [ A,            0,   0  ]]        rows working set    (ml)
+
+restricted to the free variables and the active rows of A. K has exactly n_free positive and
+mh + n_active negative eigenvalues if and only if W + sigma I + J'D^{-1}J (in the limit D -> 0:
+W + sigma I on the null space of J) is positive definite on the null space of A, and the rows
+are independent; dependent rows are given a tiny negative diagonal and count as negative.
+
+Two paths, chosen once by :class:`KKTSystem`:
+
+* dense, :mod:`optlab.linalg.kkt_dense`: small or nearly full systems, LAPACK on the submatrix;
+* sparse, :mod:`optlab.linalg.kkt_sparse`: one pattern for all faces, analysed once, in which
+  fixed variables and inactive rows keep a diagonal of +-1.
+
+W may be an array, a ``scipy.sparse.csr_array`` with both triangles, or
+:class:`~optlab.linalg.low_rank.LowRank`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import scipy.sparse as sp
+
+from optlab.linalg.kkt_dense import DenseKKT
+from optlab.linalg.kkt_face import AbstractFaceFactor as FaceFactor
+from optlab.linalg.kkt_sparse import SparseKKT
+from optlab.linalg.low_rank import LowRank
+
+if TYPE_CHECKING:
+    from optlab.linalg.arrays import BoolArray, FloatArray
+
+__all__ = ["FaceFactor", "KKTSystem", "LowRank", "MatrixLike"]
+
+MatrixLike: TypeAlias = "FloatArray | sp.csr_array | LowRank"
+
+# Up to this order LAPACK beats the sparse path, whose cost per call is about 0.3 ms before it
+# does any arithmetic (benchmarks/linalg_backends.py).
+DENSE_ORDER = 300
+# A pattern fuller than this has a full factor; the dense path is then faster at any size that
+# fits into memory.
+DENSE_FRACTION = 0.2
+DENSE_ORDER_MAX = 8000
+
+# Convexification: the first sigma relative to the largest entry of W, its growth, and where
+# to give up (1e-4, 10 and 1e20 * 1e-4 are those of [WB06], section 3.1, with the first made
+# relative).
+SIGMA_START = 1e-4
+SIGMA_GROWTH = 10.0
+SIGMA_TRIES = 20
+
+
+class KKTSystem:
+    """Factorizations of K for changing values and faces.
+
+    Parameters
+    ----------
+    n, mh : int
+        Number of variables and of nonlinear rows.
+    A : (ml, n) array or csr_array, or None
+        Linear rows; constant.
+    hessian_pattern, jacobian : array, csr_array, LowRank or None
+        Examples whose patterns ``factorize`` should expect; None means diagonal and empty.
+        Other patterns are accepted later and cost a new analysis.
+    """
+
+    def __init__(
+        self,
+        n: int,
+        mh: int,
+        A: FloatArray | sp.csr_array | None,
+        hessian_pattern: MatrixLike | None = None,
+        jacobian: FloatArray | sp.csr_array | None = None,
+    ) -> None:
+        self.n, self.mh = n, mh
+        self.ml = 0 if A is None else int(A.shape[0])
+        order = n + mh + self.ml
+        entries = 2 * (_nnz(A) + _nnz(jacobian)) + _nnz(hessian_pattern) + order
+        full = entries >= DENSE_FRACTION * order * order
+        self.is_dense = order <= DENSE_ORDER or (full and order <= DENSE_ORDER_MAX)
+        self._path: DenseKKT | SparseKKT
+        if self.is_dense:
+            self._path = DenseKKT(n, mh, A)
+        else:
+            self._path = SparseKKT(n, mh, A)
+
+    def factorize(
+        self,
+        W: MatrixLike,
+        J: FloatArray | sp.csr_array | None,
+        dual_h: float | FloatArray,
+        free: BoolArray,
+        active: BoolArray,
+        sigma: float = 0.0,
+    ) -> FaceFactor:
+        """Factor K on a face.
+
+        Parameters
+        ----------
+        W : (n, n)
+            Symmetric; see the module's docstring for its forms.
+        J : (mh, n), or None if mh = 0
+        dual_h : float or (mh,)
+            Diagonal of D, >= 0.
+        free : (n,) bool
+            Variables that are not fixed.
+        active : (ml,) bool
+            Rows of A in the working set.
+        sigma : float
+            Added to the diagonal of W.
+
+        Returns
+        -------
+        FaceFactor
+            Look at ``inertia_ok`` before trusting that the solution is a descent direction.
+        """
+        return self._path.factorize(W, J, dual_h, free, active, sigma)
+
+    def factorize_convex(
+        self,
+        W: MatrixLike,
+        J: FloatArray | sp.csr_array | None,
+        dual_h: float | FloatArray,
+        free: BoolArray,
+        active: BoolArray,
+        sigma0: float = 0.0,
+    ) -> tuple[FaceFactor, float]:
+        """Raise sigma from sigma0 until K has the inertia of a convex problem.
+
+        Parameters
+        ----------
+        W, J, dual_h, free, active
+            As for :meth:`factorize`.
+        sigma0 : float
+            Tried first. The next is the larger of ten times it and 1e-4 max|W|; then each is
+            ten times the last.
+
+        Returns
+        -------
+        factor, sigma
+            ``factor.inertia_ok`` is False only if twenty values were not enough, which means
+            that W is not finite.
+        """
+        sigma = sigma0
+        factor = self.factorize(W, J, dual_h, free, active, sigma)
+        scale = 0.0
+        for _ in range(SIGMA_TRIES):
+            if factor.inertia_ok:
+                break
+            scale = scale or SIGMA_START * (_largest_entry(W) or 1.0)
+            sigma = max(SIGMA_GROWTH * sigma, scale)
+            factor = self.factorize(W, J, dual_h, free, active, sigma)
+        return factor, sigma
+
+
+def _nnz(matrix: MatrixLike | None) -> int:
+    if matrix is None:
+        return 0
+    if isinstance(matrix, LowRank):
+        return matrix.n
+    if sp.issparse(matrix):
+        return int(matrix.nnz)
+    return int(matrix.size)
+
+
+def _largest_entry(W: MatrixLike) -> float:
+    """Return max |W_ij|; for a low-rank W its diagonal part, which bounds the curvature scale."""
+    if isinstance(W, LowRank):
+        return float(np.abs(W.diagonal).max(initial=0.0))
+    values = W.data if sp.issparse(W) else W
+    return float(np.abs(values).max(initial=0.0))
