@@ -1,0 +1,1 @@
+"""Optimization methods: one folder each, found by name through the registry."""

@@ -1,0 +1,314 @@
+"""NPASA: nonlinear programming by a polyhedral active set algorithm in two phases.
+
+    minimize f(x)   subject to   h(x) = 0,   x in Omega = { lo <= x <= hi,  bl <= A x <= bu }
+
+Phase one, an augmented Lagrangian over Omega, reaches a neighbourhood of a solution from anywhere;
+phase two, a constraint step and a multiplier step on the linearised constraints, converges
+quadratically. The error estimators decide: phase two runs as long as each sweep gives
+E_1(new) <= theta E_1(old), otherwise phase one takes over with a penalty tied to 1/E_0.
+
+=============  ===========================================================
+paper          code
+=============  ===========================================================
+q              ``penalty``
+lambda, mu     ``y`` (rows of h), ``mu`` (rows of A; bounds by sign of ``reduced``)
+theta          ``theta``
+phi            ``penalty_growth``
+E_m0 .. E_c    :mod:`optlab.methods.npasa.estimates`
+=============  ===========================================================
+
+Where this differs from the papers, and why, is in ``docs/npasa.md``.
+
+References
+----------
+.. [DH21a] J. Diffenderfer and W. W. Hager, "NPASA: An algorithm for nonlinear programming:
+   motivation and global convergence", arXiv:2107.07479.
+.. [DH21b] J. Diffenderfer and W. W. Hager, "NPASA: An algorithm for nonlinear programming: local
+   convergence", arXiv:2107.07478.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from optlab.core.method import AbstractMethod, MethodInfo, WarmStart
+from optlab.core.progress import Column, Progress
+from optlab.core.registry import register
+from optlab.core.status import StopReason
+from optlab.linalg.kkt_system import KKTSystem
+from optlab.linalg.projection import Projector
+from optlab.linesearch import LineSearchOptions
+from optlab.methods.npasa import phase_one, phase_two
+from optlab.methods.npasa.augmented import SlackRows
+from optlab.methods.npasa.estimates import estimate, least_squares_multipliers
+from optlab.methods.standard_form import StandardForm
+from optlab.methods.npasa.state import Estimate, Phase, State, Workspace
+from optlab.methods.pasa.face import FaceSolver
+from optlab.methods.pasa.objective import Curvature
+from optlab.methods.pasa.working_set import active_at
+
+if TYPE_CHECKING:
+    from optlab.core.oracle import Oracle
+    from optlab.typing import Vector
+
+__all__ = ["NPASA"]
+
+
+@register(
+    MethodInfo(
+        name="npasa",
+        summary="two phases, augmented Lagrangian and active set, steered by error estimators",
+        handles_constraints="nonlinear",
+        reference="DH21a",
+    )
+)
+@dataclass(frozen=True, kw_only=True)
+class NPASA(AbstractMethod[State]):
+    """NPASA; the fields are its options."""
+
+    theta: float = 0.5
+    """Factor by which a phase-two sweep must reduce E_1."""
+
+    inner_theta: float = 0.1
+    """Phase one: multiplier error wanted relative to the constraint error."""
+
+    penalty: float | None = None
+    """First penalty q; None chooses it from f and h at the start."""
+
+    penalty_growth: float = 10.0
+    """phi: growth of q when E_c did not fall enough."""
+
+    penalty_max: float = 1e12
+    """No larger penalty is used."""
+
+    required_decrease: float = 0.25
+    """E_c has to fall by this factor in phase one, or q grows."""
+
+    multiplier_cap: float = 1e8
+    """Safeguard: phase one clips its multiplier estimate to +-multiplier_cap."""
+
+    inner_iterations: int = 250
+    """Iterations of PASA in one phase-one step."""
+
+    face_changes: int = 60
+    """Factorizations in one model minimisation of PASA."""
+
+    regularization: float = 1e-9
+    """D of the phase-two system, so that dependent constraints do no harm."""
+
+    pairs: int = 11
+    """Pairs of the quasi-Newton model used when the problem has no Hessian."""
+
+    restarts: int = 2
+    """Feasibility phases before a point is left as locally infeasible."""
+
+    columns: ClassVar[tuple[Column, ...]] = (
+        Column("phase", "phase", "{:>5}"),
+        Column("penalty", "q", "{:>8.1e}"),
+        Column("Em0", "E_m0", "{:>8.1e}"),
+        Column("Em1", "E_m1", "{:>8.1e}"),
+        Column("Ec", "E_c", "{:>8.1e}"),
+        Column("inner", "inner", "{:>5d}"),
+        Column("sigma", "sigma", "{:>8.1e}"),
+    )
+
+    # -- the four verbs ------------------------------------------------------------------------
+
+    def init(
+        self,
+        oracle: Oracle,
+        x0: Vector,
+        rng: np.random.Generator,
+        *,
+        warm: WarmStart | None = None,
+    ) -> State:
+        """Project the start on Omega; multipliers from the warm start or by least squares."""
+        form = StandardForm.of(oracle)
+        work = self._workspace(form, rng)
+        x = work.projector.project(x0).x
+        y, mu = np.zeros(form.mh), np.zeros(form.linear_rows.size)
+        f = form.objective(x)
+        first = estimate(form, x, y, mu)
+        if form.mh:
+            held = active_at(x, form.polyhedron.rows_times(x), form.polyhedron)
+            guess = least_squares_multipliers(work, x, held.free, held.active_rows)
+            second = estimate(form, x, *guess)
+            if second.E1 < first.E1:
+                first = second
+        if warm is not None and warm.y is not None:
+            known = estimate(form, x, *form.split(warm.y))
+            first = known if known.finite else first
+        return State(
+            work=work,
+            best=first,
+            tol=self.tol,
+            f=f,
+            phase=Phase.START,
+            penalty=self._first_penalty(f, form.h(x)),
+            error_floor=first.E0,
+        )
+
+    def step(self, oracle: Oracle, state: State) -> State:
+        """Take one major iteration: a phase-two sweep if it pays, else a phase-one step."""
+        if state.try_local:
+            swept = phase_two.sweep(state.work, state.best, self.theta, self.regularization)
+            if swept is not None:
+                return self._judge(oracle, self._after_sweep(state, swept))
+        return self._judge(oracle, self._global(state))
+
+    def progress(self, state: State) -> Progress:
+        """Report the iterate with the estimators as columns."""
+        best = state.best
+        form = state.work.form
+        return Progress(
+            x=best.x,
+            f=state.f,
+            primal=float(np.max(np.abs(form.h(best.x)), initial=0.0)),
+            dual=best.Em1,
+            complementarity=None,
+            step=state.step,
+            y=form.multipliers(best.y, best.mu),
+            z=-best.reduced,
+            extras={
+                "phase": state.phase.value,
+                "penalty": state.penalty,
+                "Em0": best.Em0,
+                "Em1": best.Em1,
+                "Ec": best.Ec,
+                "inner": state.inner,
+                "sigma": state.sigma,
+                "unbounded": state.unbounded,
+            },
+        )
+
+    def stop(self, state: State) -> StopReason | None:
+        """End when the certificate is reached, or when no phase improves the iterate."""
+        if state.converged:
+            return StopReason.CONVERGED
+        if state.infeasible or state.unbounded or state.blocked:
+            return StopReason.STALLED
+        return None
+
+    def tighten(self, state: State, factor: float) -> State | None:
+        """Go on with a smaller tolerance: the user's residuals are ``factor`` times too large."""
+        if state.tol < 1e-13:
+            return None
+        return replace(state, tol=0.5 * state.tol / factor, converged=False)
+
+    # -- set-up --------------------------------------------------------------------------------
+
+    def _workspace(self, form: StandardForm, rng: np.random.Generator) -> Workspace:
+        polyhedron = form.polyhedron
+        projector = Projector(polyhedron)
+        curvature = Curvature.of(form.oracle, self.pairs)
+        x0 = form.oracle.x0
+        example = form.jacobian(np.clip(x0, polyhedron.lo, polyhedron.hi)) if form.mh else None
+        kkt = KKTSystem(form.n, form.mh, polyhedron.A, jacobian=example)
+        faces = FaceSolver(polyhedron, projector, kkt, self.face_changes)
+        nothing = np.zeros(0, dtype=np.intp)
+        slacks = SlackRows(nothing, nothing, np.zeros(0))
+        return Workspace(form, projector, faces, curvature, slacks, rng)
+
+    def _first_penalty(self, f: float, h: Vector) -> float:
+        """Balance f and |h|^2 at the start, as ALGENCAN does: rho = 10 max(1,|f|)/max(1,|h|^2/2)."""
+        if self.penalty is not None:
+            return self.penalty
+        balance = 10.0 * max(1.0, abs(f)) / max(1.0, 0.5 * float(h @ h))
+        return float(np.clip(0.5 * balance, 1e-2, 1e4))
+
+    # -- transitions ---------------------------------------------------------------------------
+
+    def _after_sweep(self, state: State, swept: phase_two.Sweep) -> State:
+        new = swept.estimate
+        return replace(
+            state,
+            best=new,
+            f=state.work.form.objective(new.x),
+            phase=Phase.LOCAL,
+            inner=swept.changes + 1,
+            sigma=swept.sigma,
+            step=_distance(state.best, new),
+            error_floor=min(state.error_floor, new.E0),
+            stalled=0,
+        )
+
+    def _global(self, state: State) -> State:
+        """Take one phase-one step and update the penalty (section 3, step 3)."""
+        work, start = state.work, state.best
+        limits = phase_one.InnerLimits(
+            theta=self.inner_theta,
+            tolerance=max(0.1 * min(1.0, start.E1), 0.1 * state.tol),
+            floor=0.1 * state.tol,
+            iterations=self.inner_iterations,
+        )
+        search = LineSearchOptions()
+        done = phase_one.global_step(
+            work, start, state.penalty, limits, search, self.multiplier_cap
+        )
+        new = done.estimate
+        floor = min(state.error_floor, new.E0)
+        enough = new.Ec <= max(self.required_decrease * state.reference_Ec, 0.1 * state.tol)
+        penalty = state.penalty
+        if not enough:
+            penalty = min(max(self.penalty_growth * penalty, 1.0 / max(floor, 1e-8)),
+                          max(100.0 * penalty, self.penalty_growth * penalty), self.penalty_max)
+        stalled = state.stalled + 1 if not enough else 0
+        after = replace(
+            state,
+            best=new,
+            f=work.form.objective(new.x),
+            phase=Phase.GLOBAL,
+            penalty=penalty,
+            reference_Ec=new.Ec,
+            error_floor=floor,
+            inner=done.inner,
+            sigma=done.sigma,
+            step=_distance(start, new),
+            stalled=stalled,
+            unbounded=done.unbounded and new.Ec <= state.tol,
+            try_local=True,
+        )
+        if stalled >= 4 and new.Ec > state.tol:
+            return self._feasibility(after)
+        if done.blocked and enough:
+            return replace(after, blocked=True)
+        return after
+
+    def _feasibility(self, state: State) -> State:
+        """Minimise |h|^2 over Omega before saying anything about infeasibility."""
+        work = state.work
+        if state.restarts >= self.restarts:
+            return replace(state, infeasible=True)
+        x = state.best.x
+        if state.restarts > 0:
+            x = x + 1e-2 * (1.0 + np.abs(x)) * work.rng.standard_normal(x.size)
+        limits = phase_one.InnerLimits(1e-6, 0.0, 0.01 * state.tol, self.inner_iterations)
+        found = phase_one.minimize_infeasibility(work, x, limits, LineSearchOptions())
+        form = work.form
+        zero = np.zeros(form.mh)
+        new = estimate(form, found.x, zero, np.zeros(state.best.mu.size))
+        return replace(
+            state,
+            best=new,
+            f=form.objective(new.x),
+            phase=Phase.FEASIBILITY,
+            penalty=self._first_penalty(state.f, form.h(new.x)),
+            reference_Ec=np.inf,
+            stalled=0,
+            restarts=state.restarts + 1,
+            infeasible=False,
+        )
+
+    def _judge(self, oracle: Oracle, state: State) -> State:
+        """Ask for the certificate of the user's problem once the method's own error is small."""
+        best = state.best
+        if best.E1 > 1e3 * state.tol:
+            return state
+        return replace(state, converged=best.E1 <= state.tol)
+
+
+def _distance(a: Estimate, b: Estimate) -> float:
+    return float(np.linalg.norm(b.x - a.x))

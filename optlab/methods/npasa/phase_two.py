@@ -1,0 +1,113 @@
+"""Phase two: the local step, a constraint step and a multiplier step from one factorization.
+
+From (x, y, mu) a sweep solves, on the face that its active-set method identifies,
+
+    [ W  J'  A_F' ] [ s   ]     [ grad f + J'y + A'mu ]
+    [ J  -D       ] [ dy  ] = - [ h(x)                ]        W = Hess_xx L(x, y),  D -> 0
+    [ A_F         ] [ dmu ]     [ 0                   ]
+
+which is the linearly constrained Lagrangian step of the papers merged with their constraint step (the
+right-hand sides add up): close to a solution it costs one factorization and one evaluation. When the
+constraints are what is left of the error, a second constraint step re-uses the factor. A sweep
+counts only if it reduces E_1 by the factor theta; the caller returns to phase one otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from optlab.errors import EvaluationError
+from optlab.methods.npasa.estimates import estimate
+from optlab.methods.pasa.model import QuadraticModel
+from optlab.methods.pasa.working_set import active_at
+
+if TYPE_CHECKING:
+    from optlab.methods.npasa.state import Estimate, Workspace
+    from optlab.methods.pasa.face import FaceStep
+    from optlab.typing import Vector
+
+__all__ = ["Sweep", "sweep"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """A successful sweep."""
+
+    estimate: Estimate
+    changes: int
+    sigma: float
+
+
+def sweep(
+    work: Workspace, start: Estimate, theta: float, regularization: float
+) -> Sweep | None:
+    """Take one local step from ``start``; None when it does not give E_1(new) <= theta E_1.
+
+    Parameters
+    ----------
+    theta
+        Required factor, 0 < theta < 1.
+    regularization
+        D, a small positive number: makes the face system solvable when J is rank deficient.
+    """
+    form, x = work.form, start.x
+    try:
+        model = _model(work, start, regularization)
+        held = active_at(x, form.polyhedron.rows_times(x), form.polyhedron)
+        side, t = held.bounds, start.reduced
+        leave = ((side == -1) & (t < 0.0)) | ((side == 1) & (t > 0.0))
+        rows = ((held.rows == -1) & (start.mu > 0.0)) | ((held.rows == 1) & (start.mu < 0.0))
+        found = work.faces.minimize(model, x, held.without(leave, rows), start.mu)
+        if not found.solved or found.sigma > 0.0:
+            return None
+        return _accept(work, start, found, theta)
+    except EvaluationError:
+        return None
+
+
+def _model(work: Workspace, start: Estimate, regularization: float) -> QuadraticModel:
+    form, x, y = work.form, start.x, start.y
+    jacobian = form.jacobian(x)
+    if work.curvature.exact:
+        hessian = form.hessian(x, y)
+    else:
+        hessian = work.curvature.quasi_newton()
+    gradient = form.gradient(x) + jacobian.T @ y
+    return QuadraticModel(np.asarray(gradient), hessian, jacobian, form.h(x), regularization)
+
+
+def _accept(work: Workspace, start: Estimate, found: FaceStep, theta: float) -> Sweep | None:
+    form, x = work.form, start.x
+    limit = theta * start.E1
+    y = start.y + found.block_multipliers
+    x_new = _inside(work, x + found.step)
+    _learn(work, x, x_new, y)
+    trial = estimate(form, x_new, y, found.row_multipliers)
+    if trial.finite and trial.E1 <= limit:
+        return Sweep(trial, found.changes, found.sigma)
+    if found.factor is None or not form.mh or not trial.finite:
+        return None
+    # Constraint step: repeat the Newton step for h with the same factor.
+    zero = np.zeros(found.row_multipliers.size)
+    correction, _, _ = found.factor.solve(np.zeros(x.size), -form.h(x_new), zero)
+    x_new = _inside(work, x_new + correction)
+    trial = estimate(form, x_new, y, found.row_multipliers)
+    if trial.finite and trial.E1 <= limit:
+        return Sweep(trial, found.changes, found.sigma)
+    return None
+
+
+def _learn(work: Workspace, x: Vector, x_new: Vector, y: Vector) -> None:
+    if work.curvature.exact:
+        return
+    form = work.form
+    change = form.gradient(x_new) - form.gradient(x)
+    change = change + (form.jacobian(x_new).T @ y - form.jacobian(x).T @ y)
+    work.curvature.update(x_new - x, np.asarray(change))
+
+
+def _inside(work: Workspace, x: Vector) -> Vector:
+    return np.clip(x, work.form.polyhedron.lo, work.form.polyhedron.hi)

@@ -1,0 +1,316 @@
+"""PASA's two phases on a :class:`PolyhedralObjective`: gradient projection and the face phase.
+
+    minimize phi(x)   subject to   x in Omega = { lo <= x <= hi,  bl <= A x <= bu }
+
+Phase one projects a Barzilai-Borwein step of the gradient on Omega and searches the segment; it
+releases any number of constraints at once but converges slowly. Phase two minimises a second-order
+model on the current face (:mod:`optlab.methods.pasa.face`) and searches along the step, bent by a
+second-order correction where the objective has a penalty block. The face phase is the rule; gradient
+projection starts a run without curvature information and repairs a face phase that made no progress.
+
+References
+----------
+.. [PASA16] W. W. Hager and H. Zhang, "An active set algorithm for nonlinear optimization with
+   polyhedral constraints", Science China Mathematics 59 (2016).
+.. [HZ06] W. W. Hager and H. Zhang, "A new active set algorithm for box constrained optimization",
+   SIAM J. Optim. 17 (2006).
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from optlab.errors import EvaluationError
+from optlab.linesearch import LineSearchOptions, approximate_wolfe
+from optlab.methods.pasa.objective import guarded_value
+from optlab.methods.pasa.working_set import WorkingSet, active_at
+
+if TYPE_CHECKING:
+    from optlab.linalg.polyhedron import Polyhedron
+    from optlab.linalg.projection import Projector
+    from optlab.methods.pasa.face import FaceSolver, FaceStep
+    from optlab.methods.pasa.objective import PolyhedralObjective
+    from optlab.typing import Vector
+
+__all__ = ["Kernel", "KernelState", "Phase", "multiplier_error"]
+
+
+class Phase(enum.Enum):
+    """Which of PASA's two phases made the last step."""
+
+    START = "start"
+    GRADIENT_PROJECTION = "gp"
+    FACE = "face"
+    BLOCKED = "blocked"
+    """Neither phase found a lower point: the iterate is as good as rounding allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class KernelState:
+    """One iterate of PASA; arrays are read-only by convention."""
+
+    x: Vector
+    value: float
+    gradient: Vector
+    held: WorkingSet
+    row_multipliers: Vector
+    """(ml,) multipliers of the rows of A."""
+
+    reduced: Vector
+    """(n,) gradient + A' row_multipliers; minus the bound multipliers at a solution."""
+
+    error: float
+    """Em1 of the iterate: see :func:`multiplier_error`."""
+
+    phase: Phase
+    step_norm: float = math.inf
+    sigma: float = 0.0
+    block_multipliers: Vector | None = None
+    """(mh,) nu of the last face step: second-order multiplier change of a penalty block."""
+
+    unbounded: bool = False
+    """Whether the objective fell below every threshold along a feasible ray."""
+
+    evaluations: int = 0
+    """Trial points of the last step."""
+
+
+def multiplier_error(
+    x: Vector, reduced: Vector, mu: Vector, row_values: Vector, polyhedron: Polyhedron
+) -> float:
+    """Evaluate E_m1 over Omega: |grad L|^2 + |min(mu, -r)|^2, square root.
+
+    The bound multipliers are chosen best: a component contributes ``P[lo,hi](x - t) - x`` with
+    ``t = grad + A'mu``, which is ``min(t, x - lo)`` at a lower bound.
+    """
+    projected = np.clip(x - reduced, polyhedron.lo, polyhedron.hi) - x
+    total = float(projected @ projected)
+    if mu.size:
+        slack = np.where(mu > 0.0, polyhedron.bu - row_values, row_values - polyhedron.bl)
+        loss = np.minimum(np.abs(mu), np.maximum(slack, 0.0))
+        total += float(loss @ loss)
+    return math.sqrt(total)
+
+
+UNBOUNDED_VALUE = -1e20
+"""An objective below this along feasible points is taken as unbounded (the field's usual 1e20)."""
+
+
+@dataclass(slots=True)
+class Kernel:
+    """PASA on one objective; ``step`` is the algorithm, the caller owns the loop."""
+
+    objective: PolyhedralObjective
+    polyhedron: Polyhedron
+    projector: Projector
+    faces: FaceSolver
+    line_search: LineSearchOptions
+
+    # -- start -------------------------------------------------------------------------------
+
+    def start(self, x0: Vector, mu: Vector | None = None) -> KernelState:
+        """Project ``x0`` on the polyhedron and evaluate there; errors at the start propagate."""
+        x = self.feasible(x0)
+        if mu is None:
+            mu = np.zeros(self.polyhedron.bl.size)
+        return self._state(x, mu, Phase.START)
+
+    def feasible(self, x: Vector) -> Vector:
+        """Return the projection of ``x`` on the polyhedron."""
+        poly = self.polyhedron
+        clipped = np.clip(x, poly.lo, poly.hi)
+        if poly.bl.size == 0:
+            return clipped
+        rows = poly.rows_times(clipped)
+        tol = 1e-12 * (1.0 + np.abs(rows))
+        if np.all(rows >= poly.bl - tol) and np.all(rows <= poly.bu + tol):
+            return clipped
+        return self.projector.project(x).x
+
+    # -- one iteration -----------------------------------------------------------------------
+
+    def step(self, state: KernelState) -> KernelState:
+        """Take one iteration: a face step, or a gradient projection step where that fails."""
+        try:
+            face = self._face_step(state)
+        except EvaluationError:
+            face = None
+        if face is not None:
+            return face
+        projected = self._gradient_projection_step(state)
+        if projected is not None:
+            return projected
+        return replace(state, phase=Phase.BLOCKED, step_norm=0.0)
+
+    def _face_step(self, state: KernelState) -> KernelState | None:
+        model = self.objective.model(state.x)
+        held = state.held
+        if state.phase is Phase.START or not state.row_multipliers.size:
+            held = self._binding(state)
+        found = self.faces.minimize(model, state.x, held, state.row_multipliers)
+        s = found.step
+        slope = float(state.gradient @ s)
+        size = float(np.max(np.abs(s), initial=0.0))
+        if not math.isfinite(slope) or size == 0.0:
+            return None
+        if slope >= 0.0:
+            return None
+        return self._search(state, s, slope, found)
+
+    def _binding(self, state: KernelState) -> WorkingSet:
+        """Hold the active constraints whose present multiplier has the right sign."""
+        held = state.held
+        side, t = held.bounds, state.reduced
+        bounds = ((side == -1) & (t < 0.0)) | ((side == 1) & (t > 0.0))
+        rows, mu = held.rows, state.row_multipliers
+        loose = ((rows == -1) & (mu > 0.0)) | ((rows == 1) & (mu < 0.0))
+        return held.without(bounds, loose)
+
+    def _search(
+        self, state: KernelState, s: Vector, slope: float, found: FaceStep
+    ) -> KernelState | None:
+        """Search along s; when the unit step fails, along the arc bent to follow h."""
+        x = state.x
+        a_max = self._largest_step(x, s)
+        bend: Vector | None = None
+        points: dict[float, Vector] = {}
+
+        def point(a: float) -> Vector:
+            if a not in points:
+                y = x + a * s
+                if bend is not None and a <= 1.0:
+                    y = self.projector.project(y + (a * a) * bend).x
+                points[a] = self._tidy(y)
+            return points[a]
+
+        def value(a: float) -> float:
+            return guarded_value(self.objective, point(a))
+
+        def slope_at(a: float) -> float:
+            try:
+                return float(self.objective.gradient(point(a)) @ s)
+            except EvaluationError:
+                return 0.0
+
+        trials = 0
+        unit = value(1.0)
+        if unit > state.value + self.line_search.decrease * slope and found.factor is not None:
+            bend = self._second_order_correction(x, s, found)
+            if bend is not None:
+                trials += 1
+                straight = points.pop(1.0)
+                if value(1.0) > unit:
+                    bend, points[1.0] = None, straight
+        result = approximate_wolfe(
+            value, slope_at, (state.value, slope), max(a_max, 1.0), self.line_search
+        )
+        if not result.found:
+            return None
+        x_new = point(result.size)
+        mu = state.row_multipliers + result.size * (found.row_multipliers - state.row_multipliers)
+        if result.size > 1.0:
+            mu = found.row_multipliers
+        nu = found.block_multipliers if result.size == 1.0 else None
+        return self._advance(
+            state,
+            x_new,
+            mu,
+            phase=Phase.FACE,
+            sigma=found.sigma,
+            block_multipliers=nu,
+            evaluations=trials + result.trials,
+        )
+
+    def _largest_step(self, x: Vector, s: Vector) -> float:
+        """Return the largest feasible multiple of s, at least 1 and at most 1e10."""
+        poly = self.polyhedron
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            t = np.where(s < 0.0, poly.lo - x, poly.hi - x) / s
+            t[np.isnan(t) | (s == 0.0)] = np.inf
+            largest = float(t.min(initial=1e10))
+            if poly.bl.size:
+                rows, change = poly.rows_times(x), poly.rows_times(s)
+                quiet = np.abs(change) <= 1e-13 * poly.row_norms * np.max(np.abs(s))
+                t = np.where(change < 0.0, poly.bl - rows, poly.bu - rows) / change
+                t[np.isnan(t) | quiet] = np.inf
+                largest = min(largest, float(t.min(initial=1e10)))
+        return max(largest, 1.0)
+
+    def _second_order_correction(self, x: Vector, s: Vector, found: FaceStep) -> Vector | None:
+        """Solve for the bend e that keeps h(x + s + e) at its linear prediction h + J s.
+
+        One more solve with the factor of the face: K (e, dnu, dmu) = (0, -defect, 0).
+        """
+        try:
+            defect = self.objective.curvature_defect(x, s)
+        except EvaluationError:
+            return None
+        if defect is None or found.factor is None:
+            return None
+        zero_rows = np.zeros(found.row_multipliers.size)
+        bend, _, _ = found.factor.solve(np.zeros(x.size), -defect, zero_rows)
+        if not np.all(np.isfinite(bend)) or np.linalg.norm(bend) > np.linalg.norm(s):
+            return None
+        return np.asarray(bend)
+
+    # -- gradient projection -----------------------------------------------------------------
+
+    def _gradient_projection_step(self, state: KernelState) -> KernelState | None:
+        """Project a scaled gradient step and backtrack on the segment (phase one of [PASA16])."""
+        x, g = state.x, state.gradient
+        size = float(np.max(np.abs(g), initial=0.0))
+        if size == 0.0:
+            return None
+        alpha = max(1.0, float(np.max(np.abs(x), initial=0.0))) / size
+        for _ in range(30):
+            projection = self.projector.project(x - alpha * g)
+            d = projection.x - x
+            slope = float(g @ d)
+            if slope >= -1e-16 * abs(state.value) and alpha * size < 1e-14:
+                return None
+            trial = self._tidy(x + d)
+            value = guarded_value(self.objective, trial)
+            if slope < 0.0 and value <= state.value + self.line_search.decrease * slope:
+                mu = projection.row_multipliers / alpha
+                return self._advance(state, trial, mu, phase=Phase.GRADIENT_PROJECTION)
+            alpha *= 0.1
+        return None
+
+    # -- bookkeeping -------------------------------------------------------------------------
+
+    def _tidy(self, x: Vector) -> Vector:
+        """Remove the rounding of ``x + s``: an iterate is never outside its bounds."""
+        return self.objective.polish(np.clip(x, self.polyhedron.lo, self.polyhedron.hi))
+
+    def _advance(
+        self, state: KernelState, x_new: Vector, mu: Vector, **more: Any
+    ) -> KernelState:
+        self.objective.accept(state.x, x_new)
+        step_norm = float(np.max(np.abs(x_new - state.x), initial=0.0))
+        return replace(self._state(x_new, mu, more.pop("phase")), step_norm=step_norm, **more)
+
+    def _state(self, x: Vector, mu: Vector, phase: Phase) -> KernelState:
+        poly = self.polyhedron
+        value = self.objective.value(x)
+        gradient = self.objective.gradient(x)
+        rows = poly.rows_times(x)
+        held = active_at(x, rows, poly)
+        mu = np.where(held.rows != 0, mu, 0.0)
+        mu = np.where(((held.rows == -1) & (mu > 0.0)) | ((held.rows == 1) & (mu < 0.0)), 0.0, mu)
+        reduced = gradient + poly.transpose_times(mu) if mu.size else gradient
+        return KernelState(
+            x=x,
+            value=value,
+            gradient=gradient,
+            held=held,
+            row_multipliers=mu,
+            reduced=reduced,
+            error=multiplier_error(x, reduced, mu, rows, poly),
+            phase=phase,
+            unbounded=value < UNBOUNDED_VALUE,
+        )
