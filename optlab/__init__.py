@@ -1,0 +1,69 @@
+"""optlab: numerical optimization behind one call.
+
+>>> import numpy as np
+>>> import optlab
+>>> problem = optlab.Problem(
+...     objective=lambda x: float(x @ x), gradient=lambda x: 2 * x, x0=np.ones(3), lb=0.5
+... )
+>>> problem.n
+3
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from optlab.core.kkt import Certificate, error_estimators
+from optlab.core.problem import Problem
+from optlab.core.progress import Progress
+from optlab.core.result import Result
+from optlab.core.status import PointStatus, StopReason
+
+if TYPE_CHECKING:
+    from optlab import adapters, problems
+    from optlab.api import methods, minimize, sources
+    from optlab.linalg.projection import project
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Certificate",
+    "PointStatus",
+    "Problem",
+    "Progress",
+    "Result",
+    "StopReason",
+    "__version__",
+    "adapters",
+    "error_estimators",
+    "methods",
+    "minimize",
+    "problems",
+    "project",
+    "sources",
+]
+
+_LAZY = {
+    "minimize": "optlab.api",
+    "methods": "optlab.api",
+    "sources": "optlab.api",
+    "project": "optlab.linalg.projection",
+}
+"""Name -> module; imported on first use, so that `import optlab` stays light."""
+
+
+def __getattr__(name: str) -> Any:
+    """Import a lazy public name."""
+    if name in {"problems", "adapters"}:
+        return importlib.import_module(f"optlab.{name}")
+    if name in _LAZY:
+        value = getattr(importlib.import_module(_LAZY[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'optlab' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """List the public names, lazy ones included."""
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,1 @@
+"""The core: problem, oracle, driver, checker, reductions, registry, observers."""

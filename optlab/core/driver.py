@@ -1,0 +1,315 @@
+"""The only outer loop of optlab.
+
+:func:`run` drives a method to an end, whatever the end is, and returns the best point with its
+certificate. :func:`iterate` is the bare loop, for inner solves that need no certificate.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from optlab.core.control import BudgetSpent, Limits
+from optlab.core.finish import Candidate, Outcome, certify_candidate, finish
+from optlab.core.interrupt import interruptible
+from optlab.core.method import AbstractMethod, WarmStart
+from optlab.core.observers import AbstractObserver, History, RunInfo
+from optlab.core.oracle import Oracle
+from optlab.core.problem import Problem
+from optlab.core.progress import Observer, Progress
+from optlab.core.reduction import IDENTITY, Inverse, Multiplied
+from optlab.core.result import Result
+from optlab.core.status import PointStatus, StopReason
+from optlab.errors import EvaluationError
+from optlab.typing import Vector
+
+__all__ = ["Ending", "iterate", "run"]
+
+S = TypeVar("S")
+
+NO_LIMITS = Limits()
+
+_MAX_TIGHTENINGS = 3
+"""How often a method may be asked to go on after the checker refused its point."""
+
+_NUMERICAL_ERRORS = (
+    np.linalg.LinAlgError,
+    FloatingPointError,
+    ZeroDivisionError,
+    OverflowError,
+)
+"""Numerical failures inside a method: they end the solve, they do not lose the best point."""
+
+_ENDINGS = (BudgetSpent, EvaluationError, KeyboardInterrupt, *_NUMERICAL_ERRORS)
+"""What may end a loop from inside; anything else is a bug and goes on to the caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending(Generic[S]):
+    """How a loop ended."""
+
+    stop: StopReason
+    iterations: int
+    state: S | None
+    """Last state, None when the first one could not be made."""
+
+    progress: Progress | None
+    """Report of that state, in the method's own variables."""
+
+    error: BaseException | None = None
+    """What went wrong, for EVAL_ERROR and NUMERICAL_ERROR."""
+
+
+def run(
+    method: AbstractMethod[Any],
+    oracle: Oracle | Problem,
+    x0: Vector | None = None,
+    limits: Limits = NO_LIMITS,
+    observers: Sequence[Observer] = (),
+    rng: np.random.Generator | None = None,
+    *,
+    warm: WarmStart | None = None,
+    seed: int | None = None,
+) -> Result:
+    """Run a method to its end and certify the best point.
+
+    Parameters
+    ----------
+    method
+        Instance with its options.
+    oracle
+        Door to the user's problem, or the problem.
+    x0
+        Start point, shape (n,); None: ``warm.x``, else that of the problem.
+    limits
+        Limits of this run; those of an outer run hold as well.
+    observers
+        Called as ``observer(k, progress)`` for k = 0, 1, ...; true stops.
+    rng
+        The only source of randomness; None makes one from ``seed``.
+    warm
+        Multipliers and extras of a previous solve, in the variables of the user's problem.
+    seed
+        Stored in the result.
+
+    Returns
+    -------
+    Result
+        For every ending, including failed evaluations, limits and Ctrl-C.
+
+    Raises
+    ------
+    ProblemError
+        When a function of the problem returns an array of the wrong shape.
+    """
+    started = time.monotonic()
+    if isinstance(oracle, Problem):
+        oracle = Oracle(oracle)
+    oracle.ctol = method.tolerances().ctol
+    if x0 is None:
+        x0 = oracle.x0 if warm is None else warm.x
+    start = np.array(x0, dtype=np.float64)
+    start.flags.writeable = False
+    oracle.x0 = start
+    rng = np.random.default_rng(seed) if rng is None else rng
+    outer = _OuterRun(method, oracle, tuple(observers))
+    info = RunInfo(method.info.name, oracle.problem.name, oracle.n, oracle.m, method.columns)
+    listeners = [o for o in observers if isinstance(o, AbstractObserver)]
+    before = oracle.set_limits(limits)
+    try:
+        with interruptible(oracle), np.errstate(all="ignore"):
+            for listener in listeners:
+                listener.open(info)
+            ending = outer.solve(start, limits, rng, warm)
+            outcome = Outcome(
+                ending.stop, ending.iterations, outer.candidate(ending), ending.error
+            )
+            memory = {} if ending.state is None else method.memory(ending.state)
+            result = finish(oracle, method, start, outcome)
+    except BaseException:
+        for listener in listeners:
+            listener.close(None)
+        raise
+    finally:
+        oracle.restore_limits(before)
+    history = next((tuple(o.rows) for o in observers if isinstance(o, History)), ())
+    result = replace(
+        result, time=time.monotonic() - started, seed=seed, history=history, extras=memory
+    )
+    for listener in listeners:
+        listener.close(result)
+    return result
+
+
+def iterate(
+    method: AbstractMethod[S],
+    oracle: Oracle,
+    x0: Vector,
+    limits: Limits = NO_LIMITS,
+    rng: np.random.Generator | None = None,
+    *,
+    warm: WarmStart | None = None,
+) -> Ending[S]:
+    """Run the bare loop of an inner solve: no reductions, observers or certificate.
+
+    A limit or stop request of the outer solve ends the inner one with that reason; the outer
+    method meets it again at its next evaluation.
+
+    Parameters
+    ----------
+    method
+        Inner method.
+    oracle
+        Usually ``oracle.view(subproblem)``.
+    x0
+        (n,)
+    limits
+        Limits of this loop alone.
+    rng
+        None makes one with a fixed seed.
+    warm
+        What the inner method may start from.
+    """
+    rng = np.random.default_rng(0) if rng is None else rng
+    before = oracle.set_limits(limits)
+    try:
+        return _loop(method, oracle, lambda: method.init(oracle, x0, rng, warm=warm), limits)
+    finally:
+        oracle.restore_limits(before)
+
+
+def _loop(
+    method: AbstractMethod[S],
+    oracle: Oracle,
+    first: Callable[[], S],
+    limits: Limits,
+    report: Callable[[int, Progress], bool] | None = None,
+    resume: Callable[[S, Progress], S | None] | None = None,
+) -> Ending[S]:
+    """Iterate until the method, a limit, an observer or an error ends it."""
+    max_iter = method.default_max_iter if limits.max_iter is None else limits.max_iter
+    state: S | None = None
+    progress: Progress | None = None
+    k = 0
+    try:
+        state = first()
+        while True:
+            progress = method.progress(state)
+            asked = report is not None and report(k, progress)
+            stop = method.stop(state)
+            if stop is StopReason.CONVERGED and resume is not None:
+                resumed = resume(state, progress)
+                if resumed is not None:
+                    state, stop = resumed, None
+            if stop is None and asked:
+                stop = StopReason.USER
+            if stop is None and k >= max_iter:
+                stop = StopReason.MAX_ITER
+            if stop is not None:
+                return Ending(stop, k, state, progress)
+            oracle.check()
+            state = method.step(oracle, state)
+            k += 1
+    except _ENDINGS as error:
+        return Ending(_reason(error, oracle), k, state, progress, error)
+
+
+def _reason(error: BaseException, oracle: Oracle) -> StopReason:
+    """Translate what ended an iteration."""
+    if isinstance(error, BudgetSpent):
+        return error.reason
+    if isinstance(error, EvaluationError):
+        return StopReason.EVAL_ERROR
+    if isinstance(error, KeyboardInterrupt):
+        # An inner loop that is interrupted must end the outer one, too.
+        oracle.request_stop(StopReason.USER)
+        return StopReason.USER
+    return StopReason.NUMERICAL_ERROR
+
+
+class _OuterRun:
+    """One outermost solve: reductions on the way in, the user's variables on the way out."""
+
+    def __init__(
+        self, method: AbstractMethod[Any], oracle: Oracle, observers: tuple[Observer, ...]
+    ) -> None:
+        self._method = method
+        self._oracle = oracle
+        self._observers = observers
+        self._inverse: Inverse = IDENTITY
+        self._seen: tuple[Vector, float] | None = None
+        self._tightenings = 0
+
+    def solve(
+        self, x0: Vector, limits: Limits, rng: np.random.Generator, warm: WarmStart | None
+    ) -> Ending[Any]:
+        """Reduce the problem and iterate."""
+        method, door = self._method, self._oracle
+        try:
+            base = door.as_problem().replace(x0=x0)
+            reduced, self._inverse = method.prepare(base)
+        except _ENDINGS as error:
+            return Ending(_reason(error, door), 0, None, None, error)
+        if reduced is not base:
+            door = door.view(reduced)
+        at = Multiplied(x0, None, None) if warm is None else Multiplied(x0, warm.y, warm.z)
+        at = self._inverse.forward(at)
+        mapped = None if warm is None else WarmStart(at.x, at.y, at.z, warm.extras)
+
+        def first() -> Any:
+            return method.init(door, at.x, rng, warm=mapped)
+
+        return _loop(method, door, first, limits, self._report, self._resume)
+
+    def candidate(self, ending: Ending[Any]) -> Candidate | None:
+        """Return the last iterate in the user's variables, None when there is none."""
+        return None if ending.progress is None else self._candidate(ending.progress)
+
+    def _candidate(self, progress: Progress) -> Candidate:
+        at = Multiplied(progress.x, progress.y, progress.z)
+        unbounded = bool(progress.extras.get("unbounded", False))
+        x = self._inverse.point(progress.x)
+        if self._seen is not None and np.array_equal(self._seen[0], x):
+            f = self._seen[1]
+        else:
+            f = self._inverse.objective(progress.f)
+        return Candidate(x, f, lambda: self._inverse.back(at, exact=True), unbounded)
+
+    def _report(self, k: int, progress: Progress) -> bool:
+        """Show an iterate to the observers; remember its objective while the oracle knows it."""
+        x = self._inverse.point(progress.x)
+        known = self._oracle.known(x)
+        if known is not None:
+            self._seen = (known.x, known.f)
+        if not self._observers:
+            return False
+        if self._inverse is not IDENTITY:
+            at = self._inverse.back(
+                Multiplied(x=progress.x, y=progress.y, z=progress.z), exact=False
+            )
+            f = self._inverse.objective(progress.f) if known is None else known.f
+            progress = replace(progress, x=at.x, f=f, y=at.y, z=at.z)
+        # Every observer sees every iterate, also when an earlier one asks for a stop.
+        asked = [observer(k, progress) for observer in self._observers]
+        return any(answer is True for answer in asked)
+
+    def _resume(self, state: Any, progress: Progress) -> Any:
+        """Check a claim of convergence; let the method go on when it can and the claim is wrong."""
+        if self._tightenings >= _MAX_TIGHTENINGS or self._oracle.has_gradient is False:
+            return None
+        checked = certify_candidate(self._oracle, self._candidate(progress), self._method)
+        if checked is None or checked.status is PointStatus.STATIONARY:
+            return None
+        cert, wanted = checked.certificate, self._method.tolerances()
+        limit = wanted.tol * cert.scale
+        factor = max(
+            cert.primal / wanted.ctol, cert.dual / limit, cert.complementarity / limit, 1.0
+        )
+        if not np.isfinite(factor):
+            return None
+        self._tightenings += 1
+        return self._method.tighten(state, factor)

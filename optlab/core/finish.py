@@ -1,0 +1,205 @@
+"""From the last iterate to the result: choose the best point, certify it, say what happened."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from optlab.core.control import BudgetSpent
+from optlab.core.kkt import Certificate, CertifiedPoint, certify
+from optlab.core.result import Multipliers, Result
+from optlab.core.status import PointStatus, StopReason
+from optlab.errors import EvaluationError
+
+if TYPE_CHECKING:
+    from optlab.core.method import AbstractMethod
+    from optlab.core.oracle import Incumbent, Oracle
+    from optlab.core.reduction import Multiplied
+    from optlab.typing import Vector
+
+__all__ = ["Candidate", "Outcome", "certify_candidate", "finish"]
+
+_WORTHWHILE = 1e-9
+"""Relative decrease of the objective for which the incumbent replaces the last iterate, whose
+multipliers would be lost."""
+
+_FINISHED = (StopReason.CONVERGED, StopReason.TARGET_REACHED)
+
+_UNCERTIFIABLE = (BudgetSpent, EvaluationError, KeyboardInterrupt, np.linalg.LinAlgError)
+"""What may go wrong while the final point is looked at; the point itself is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """The last iterate in the user's variables."""
+
+    x: Vector
+    f: float
+    multipliers: Callable[[], Multiplied]
+    """Maps the multipliers back; may evaluate derivatives."""
+
+    unbounded: bool
+    """Whether the method proposes UNBOUNDED_DIRECTION."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the loop left behind."""
+
+    stop: StopReason
+    iterations: int
+    candidate: Candidate | None
+    error: BaseException | None
+
+
+def certify_candidate(
+    oracle: Oracle, candidate: Candidate, method: AbstractMethod[Any]
+) -> CertifiedPoint | None:
+    """Certify the last iterate; None when something could not be evaluated."""
+    try:
+        at = candidate.multipliers()
+        return certify(
+            oracle,
+            candidate.x,
+            candidate.f,
+            (at.y, at.z),
+            method.tolerances(),
+            unbounded=candidate.unbounded,
+        )
+    except _UNCERTIFIABLE:
+        return None
+
+
+def finish(oracle: Oracle, method: AbstractMethod[Any], x0: Vector, outcome: Outcome) -> Result:
+    """Build the result: the method's point when the checker confirms it, else the best one known.
+
+    Parameters
+    ----------
+    oracle
+        Door to the user's problem.
+    method
+        The method that ran.
+    x0
+        Start point, returned when nothing was evaluated; shape (n,).
+    outcome
+        How the loop ended.
+    """
+    control = oracle.lift_limits()
+    try:
+        best = _choose(oracle, method, x0, outcome)
+    finally:
+        oracle.restore_control(control)
+    if not _consistent(best, method):
+        raise AssertionError(f"point status {best.status} contradicts {best.certificate}")
+    wanted = (
+        (PointStatus.STATIONARY,)
+        if method.info.needs_gradient
+        else (PointStatus.STATIONARY, PointStatus.FEASIBLE)
+    )
+    x = np.array(best.x, dtype=np.float64)
+    return Result(
+        x=x,
+        fun=best.f,
+        success=outcome.stop in _FINISHED and best.status in wanted,
+        message=_message(outcome, best),
+        stop=outcome.stop,
+        point=best.status,
+        multipliers=Multipliers(np.array(best.y), np.array(best.z)),
+        certificate=best.certificate,
+        iterations=outcome.iterations,
+        evaluations=dict(oracle.counts),
+        time=math.nan,
+        method=method.info.name,
+        problem=oracle.problem.name,
+    )
+
+
+def _choose(
+    oracle: Oracle, method: AbstractMethod[Any], x0: Vector, outcome: Outcome
+) -> CertifiedPoint:
+    """Take the last iterate or the incumbent, whichever is better."""
+    candidate, incumbent = outcome.candidate, oracle.incumbent
+    last: CertifiedPoint | None = None
+    if candidate is not None:
+        last = certify_candidate(oracle, candidate, method)
+        if last is not None and _confirmed(last, outcome.stop, incumbent):
+            return last
+        if incumbent is None or not _better(incumbent, last, candidate, oracle):
+            return _bare(oracle, candidate.x, candidate.f) if last is None else last
+    if incumbent is None:
+        return _bare(oracle, x0, math.nan)
+    try:
+        return certify(oracle, incumbent.x, incumbent.f, (None, None), method.tolerances())
+    except _UNCERTIFIABLE:
+        return _bare(oracle, incumbent.x, incumbent.f)
+
+
+def _confirmed(last: CertifiedPoint, stop: StopReason, incumbent: Incumbent | None) -> bool:
+    """Whether the checker confirms what the method says of its last iterate."""
+    if last.status in (PointStatus.STATIONARY, PointStatus.UNBOUNDED_DIRECTION):
+        return True
+    if last.status is PointStatus.INFEASIBLE_STATIONARY:
+        found_feasible = incumbent is not None and incumbent.violation == 0.0
+        return stop is StopReason.STALLED and not found_feasible
+    return False
+
+
+def _better(
+    incumbent: Incumbent, last: CertifiedPoint | None, candidate: Candidate, oracle: Oracle
+) -> bool:
+    """Whether the incumbent has less violation above the tolerance, or then a lower objective."""
+    if last is None or not math.isfinite(last.certificate.primal):
+        return True
+    if np.array_equal(incumbent.x, candidate.x):
+        return False
+    primal = last.certificate.primal
+    violation = primal if primal > oracle.ctol else 0.0
+    if incumbent.violation != violation:
+        return incumbent.violation < violation
+    margin = _WORTHWHILE * max(1.0, abs(candidate.f))
+    return violation == 0.0 and incumbent.f < candidate.f - margin
+
+
+def _bare(oracle: Oracle, x: Vector, f: float) -> CertifiedPoint:
+    """A point of which nothing is confirmed."""
+    unknown = Certificate(scale=math.nan)
+    y, z = np.full(oracle.m, np.nan), np.full(oracle.n, np.nan)
+    return CertifiedPoint(x, f, y, z, unknown, PointStatus.UNKNOWN)
+
+
+def _consistent(best: CertifiedPoint, method: AbstractMethod[Any]) -> bool:
+    """Whether the status claims no more than the residuals show."""
+    wanted, cert = method.tolerances(), best.certificate
+    if best.status is PointStatus.STATIONARY:
+        limit = wanted.tol * cert.scale
+        return cert.primal <= wanted.ctol and max(cert.dual, cert.complementarity) <= limit
+    if best.status in (PointStatus.FEASIBLE, PointStatus.UNBOUNDED_DIRECTION):
+        return cert.primal <= wanted.ctol
+    if best.status is PointStatus.INFEASIBLE_STATIONARY:
+        return cert.primal > wanted.ctol
+    return True
+
+
+def _message(outcome: Outcome, best: CertifiedPoint) -> str:
+    """Say in one sentence why the solve ended and what the point is."""
+    why = outcome.stop.value
+    if isinstance(outcome.error, EvaluationError):
+        at_start = " at the start point" if outcome.candidate is None else ""
+        why = f"{why}{at_start}: {outcome.error}"
+    elif outcome.stop is StopReason.NUMERICAL_ERROR and outcome.error is not None:
+        why = f"{why} ({type(outcome.error).__name__}: {outcome.error})"
+    what = f"the point {best.status.value}"
+    if best.status is PointStatus.UNKNOWN:
+        what = "nothing is confirmed about the point"
+    if outcome.stop is StopReason.CONVERGED and best.status is not PointStatus.STATIONARY:
+        cert = best.certificate
+        what += (
+            f" (primal {cert.primal:.1e}, dual {cert.dual:.1e}, "
+            f"complementarity {cert.complementarity:.1e}, scale {cert.scale:.1e})"
+        )
+    sentence = f"{why}; {what}."
+    return sentence[0].upper() + sentence[1:]

@@ -1,0 +1,430 @@
+"""The one checker: error estimators, residuals and point status on the user's own problem.
+
+Every finite side of a bound or row has a multiplier mu >= 0 and a value r(x) <= 0. A nonlinear row
+with two different sides is c_i(x) - s_i = 0 with a bounded slack; the checker puts the slack where
+it serves best, s_i = P[cl_i, cu_i](c_i(x)), and its bound multipliers where they cancel the
+slack's gradient, mu = max(y_i, 0) above and max(-y_i, 0) below. A linear row is itself r(x) <= 0
+with the same mu, and what it is violated by counts as constraint error, like any violation of a
+bound. So all rows and bounds obey one formula, whether they are linear or not, and the numbers do
+not depend on how a problem was reduced ([DH21], sections 1 and 2):
+
+    Em0^2 = |grad_x L|^2 + sum mu * gap              Ec^2 = |violation|^2
+    Em1^2 = |grad_x L|^2 + sum min(mu, gap)^2        Ej^2 = Emj^2 + Ec^2,  j = 0, 1
+
+with grad_x L = grad f + J'y + z and gap = -r >= 0 (taken after the projection of c and x onto their
+sides). A multiplier of a side that does not exist has an infinite gap: it contributes mu^2 to both.
+
+===============  =======================================================
+paper            code
+===============  =======================================================
+lambda, mu       y and z: mu_upper = max(., 0), mu_lower = max(-., 0)
+h(x)             violation of a row, c - P[cl, cu](c)
+r(x)             -gap
+===============  =======================================================
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
+
+import numpy as np
+
+from optlab.core.control import Tolerances
+from optlab.core.multipliers import bound_multipliers, fit_multipliers
+from optlab.core.status import PointStatus
+from optlab.errors import ProblemError
+from optlab.typing import Mask, Matrix, Vector
+
+__all__ = [
+    "Certificate",
+    "CertifiedPoint",
+    "Evaluable",
+    "certificate",
+    "certify",
+    "error_estimators",
+    "infeasibility_stationarity",
+    "least_squares_multipliers",
+    "point_status",
+]
+
+UNBOUNDED_OBJECTIVE = -1e20
+"""A feasible point whose objective is below this may be called unbounded, when the method proposes
+it. The number is the "infinity" of the CUTEst and AMPL file formats."""
+
+_INFEASIBLE_ROOT = 0.5
+"""INFEASIBLE_STATIONARY asks for a relative stationarity of tol**0.5, as Percival.jl does
+(docs/decisions): the violation itself keeps a gradient of its own size near such a point."""
+
+
+class Evaluable(Protocol):
+    """What the checker needs: an Oracle or a Problem."""
+
+    @property
+    def n(self) -> int:
+        """Number of variables."""
+        ...
+
+    @property
+    def m(self) -> int:
+        """Number of rows."""
+        ...
+
+    @property
+    def lb(self) -> Vector:
+        """Lower bounds."""
+        ...
+
+    @property
+    def ub(self) -> Vector:
+        """Upper bounds."""
+        ...
+
+    @property
+    def cl(self) -> Vector:
+        """Lower row bounds."""
+        ...
+
+    @property
+    def cu(self) -> Vector:
+        """Upper row bounds."""
+        ...
+
+    @property
+    def linear(self) -> Mask | None:
+        """Rows known to be linear."""
+        ...
+
+    @property
+    def has_gradient(self) -> bool:
+        """Whether there is a gradient."""
+        ...
+
+    @property
+    def has_jacobian(self) -> bool:
+        """Whether there is a Jacobian."""
+        ...
+
+    @property
+    def gradient(self) -> Any:
+        """Gradient of the objective."""
+        ...
+
+    @property
+    def constraints(self) -> Any:
+        """Rows."""
+        ...
+
+    @property
+    def jacobian(self) -> Any:
+        """Jacobian of the rows."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Error estimators (Euclidean) and residuals (max-norm) of a point, unscaled.
+
+    nan where something could not be evaluated; a problem without derivatives has only ``primal``.
+    """
+
+    E0: float = math.nan
+    """sqrt(Em0^2 + Ec^2), the global estimator."""
+
+    E1: float = math.nan
+    """sqrt(Em1^2 + Ec^2), the local estimator."""
+
+    Em0: float = math.nan
+    """Multiplier error, products of multiplier and gap."""
+
+    Em1: float = math.nan
+    """Multiplier error, minimum of multiplier and gap."""
+
+    Ec: float = math.nan
+    """Constraint error |violation|."""
+
+    primal: float = math.nan
+    """Largest violation of a bound or row."""
+
+    dual: float = math.nan
+    """Largest of |P[lb, ub](x - grad f - J'y) - x|, |grad f + J'y + z| and the multipliers of
+    sides that do not exist."""
+
+    complementarity: float = math.nan
+    """Largest min(multiplier, gap)."""
+
+    scale: float = 1.0
+    """max(100, mean |multiplier|) / 100: dual and complementarity are divided by it before they are
+    compared with a tolerance (s_d of [WB06])."""
+
+    def as_dict(self) -> dict[str, float]:
+        """Return the fields by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class CertifiedPoint:
+    """A point, its multipliers and what the checker says of them."""
+
+    x: Vector
+    f: float
+    y: Vector
+    z: Vector
+    certificate: Certificate
+    status: PointStatus
+
+
+def error_estimators(problem: Evaluable, x: Any, y: Any = None, z: Any = None) -> Certificate:
+    """Evaluate the error estimators of [DH21] and the max-norm residuals at any point.
+
+    Parameters
+    ----------
+    problem
+        A Problem (its functions are called directly) or an Oracle.
+    x
+        Point, shape (n,).
+    y
+        Multipliers of the rows, shape (m,); None: least-squares multipliers.
+    z
+        Multipliers of the bounds, shape (n,); None: those that minimise the estimators.
+
+    Raises
+    ------
+    ProblemError
+        When a shape is wrong.
+
+    Examples
+    --------
+    >>> from optlab import Problem
+    >>> p = Problem(objective=lambda x: x[0], gradient=lambda x: [1.0], x0=[2.0], lb=[1.0])
+    >>> error_estimators(p, [1.0], None, [-1.0]).E1
+    0.0
+    """
+    x = _shaped("x", x, problem.n)
+    if y is not None:
+        y = _shaped("y", y, problem.m)
+    elif problem.m:
+        y, _ = least_squares_multipliers(problem, x)
+    if z is not None:
+        z = _shaped("z", z, problem.n)
+    return certificate(problem, x, y, z)
+
+
+def certificate(
+    problem: Evaluable, x: Vector, y: Vector | None, z: Vector | None
+) -> Certificate:
+    """Evaluate the certificate of (x, y, z).
+
+    Parameters
+    ----------
+    problem
+        Problem or Oracle.
+    x
+        (n,)
+    y
+        (m,), or None for zeros.
+    z
+        (n,), or None to derive z from grad f + J'y (:func:`bound_multipliers`).
+    """
+    c = np.asarray(problem.constraints(x), dtype=np.float64)
+    s = np.clip(c, problem.cl, problem.cu)
+    inside = np.clip(x, problem.lb, problem.ub)
+    violation = np.concatenate((c - s, x - inside))
+    primal = _max(np.abs(violation))
+    Ec = float(np.linalg.norm(violation))
+    if not problem.has_gradient or (problem.m and not problem.has_jacobian):
+        return Certificate(Ec=Ec, primal=primal)
+    d = np.asarray(problem.gradient(x), dtype=np.float64)
+    if y is None:
+        y = np.zeros(problem.m)
+    elif problem.m:
+        d = d + problem.jacobian(x).T @ y
+    if z is None:
+        z = bound_multipliers(inside, d, problem.lb, problem.ub)
+    multipliers = np.concatenate((y, z))
+    at = np.concatenate((s, inside))
+    low = at - np.concatenate((problem.cl, problem.lb))
+    up = np.concatenate((problem.cu, problem.ub)) - at
+    mu = np.abs(multipliers)
+    gap = np.where(multipliers > 0.0, up, np.where(multipliers < 0.0, low, 0.0))
+    missing = np.isinf(gap)
+    minima = np.minimum(mu, gap)
+    products = mu * np.where(missing, mu, gap)
+    gradient = d + z
+    squared = float(gradient @ gradient)
+    Em0 = math.sqrt(squared + float(products.sum()))
+    Em1 = math.sqrt(squared + float(minima @ minima))
+    projected = np.clip(inside - d, problem.lb, problem.ub) - inside
+    dual = max(_max(np.abs(projected)), _max(np.abs(gradient)), _max(mu[missing]))
+    scale = max(100.0, float(mu.sum()) / max(1, mu.size)) / 100.0
+    return Certificate(
+        E0=math.hypot(Em0, Ec),
+        E1=math.hypot(Em1, Ec),
+        Em0=Em0,
+        Em1=Em1,
+        Ec=Ec,
+        primal=primal,
+        dual=dual,
+        complementarity=_max(minima[~missing]),
+        scale=scale,
+    )
+
+
+def point_status(
+    problem: Evaluable,
+    x: Vector,
+    cert: Certificate,
+    tolerances: Tolerances,
+    *,
+    unbounded_value: float | None = None,
+) -> PointStatus:
+    """Classify a point by its certificate.
+
+    STATIONARY iff primal <= ctol, dual / scale <= tol and complementarity / scale <= tol.
+    INFEASIBLE_STATIONARY iff primal > ctol and the violation cannot be reduced to first order:
+    :func:`infeasibility_stationarity` <= sqrt(tol).
+
+    Parameters
+    ----------
+    unbounded_value
+        Objective at x when the method proposes UNBOUNDED_DIRECTION, else None. The proposal is
+        accepted at a feasible point with an objective below -1e20.
+    """
+    feasible = cert.primal <= tolerances.ctol
+    if feasible and unbounded_value is not None and unbounded_value < UNBOUNDED_OBJECTIVE:
+        return PointStatus.UNBOUNDED_DIRECTION
+    if feasible:
+        limit = tolerances.tol * cert.scale
+        if cert.dual <= limit and cert.complementarity <= limit:
+            return PointStatus.STATIONARY
+        return PointStatus.FEASIBLE
+    if math.isfinite(cert.primal) and problem.has_jacobian and problem.m:
+        slope = infeasibility_stationarity(problem, x)
+        if slope <= tolerances.tol**_INFEASIBLE_ROOT:
+            return PointStatus.INFEASIBLE_STATIONARY
+    return PointStatus.UNKNOWN
+
+
+def infeasibility_stationarity(problem: Evaluable, x: Vector) -> float:
+    """Measure how far x is from a stationary point of the violation.
+
+    With v = c - P[cl, cu](c) the violation of the rows and u = v / |v|, returns the max-norm of the
+    projected gradient of |v| over the bounds and the satisfied linear rows,
+
+        |P[lb, ub](x - J'u - A'w) - x|,   w = sign-feasible least-squares multipliers of these rows,
+
+    which is relative to the size of the violation. 0 when no row is violated.
+
+    Parameters
+    ----------
+    x
+        (n,)
+    """
+    c = np.asarray(problem.constraints(x), dtype=np.float64)
+    v = c - np.clip(c, problem.cl, problem.cu)
+    size = float(np.linalg.norm(v))
+    if size == 0.0:
+        return 0.0
+    J = problem.jacobian(x)
+    d = np.asarray(J.T @ (v / size))
+    kept = (
+        np.zeros(problem.m, dtype=bool) if problem.linear is None else problem.linear & (v == 0)
+    )
+    if kept.any():
+        d = d + J.T @ _fitted(problem, x, d, J, c, kept)[0]
+    inside = np.clip(x, problem.lb, problem.ub)
+    return _max(np.abs(np.clip(inside - d, problem.lb, problem.ub) - inside))
+
+
+def least_squares_multipliers(problem: Evaluable, x: Vector) -> tuple[Vector, Vector]:
+    """Estimate multipliers at a point that has none.
+
+    Solves the bounded least-squares problem
+
+        min over y, z of |grad f + J'y + z|^2 + |gap * (y, z)|^2
+
+    with the sign that the nearer side of each row or bound allows (equalities: any sign). The
+    second term keeps multipliers of distant sides small without an activity tolerance; it is the
+    product form of E_m1.
+
+    Parameters
+    ----------
+    x
+        (n,)
+
+    Returns
+    -------
+    tuple
+        y (m,) and z (n,).
+    """
+    g = np.asarray(problem.gradient(x), dtype=np.float64)
+    if not problem.m:
+        return np.zeros(0), bound_multipliers(x, g, problem.lb, problem.ub)
+    J = problem.jacobian(x)
+    c = np.asarray(problem.constraints(x), dtype=np.float64)
+    return _fitted(problem, x, g, J, c, np.ones(problem.m, dtype=bool))
+
+
+def certify(
+    problem: Evaluable,
+    x: Vector,
+    f: float,
+    multipliers: tuple[Vector | None, Vector | None],
+    tolerances: Tolerances,
+    *,
+    unbounded: bool = False,
+) -> CertifiedPoint:
+    """Fill in missing multipliers, evaluate the certificate and classify the point.
+
+    Parameters
+    ----------
+    multipliers
+        y and z as the method left them; None where it has none.
+    unbounded
+        Whether the method proposes UNBOUNDED_DIRECTION.
+    """
+    y, z = multipliers
+    n, m = problem.n, problem.m
+    if not problem.has_gradient or (m and not problem.has_jacobian):
+        y = np.full(m, np.nan) if y is None else y
+        z = np.full(n, np.nan) if z is None else z
+        cert = certificate(problem, x, None, None)
+    else:
+        if y is None and m:
+            y, z = least_squares_multipliers(problem, x)
+        y = np.zeros(0) if y is None else y
+        if z is None:
+            d = np.asarray(problem.gradient(x), dtype=np.float64)
+            d = d + problem.jacobian(x).T @ y if m else d
+            inside = np.clip(x, problem.lb, problem.ub)
+            z = bound_multipliers(inside, d, problem.lb, problem.ub)
+        cert = certificate(problem, x, y, z)
+    value = f if unbounded else None
+    status = point_status(problem, x, cert, tolerances, unbounded_value=value)
+    return CertifiedPoint(x, f, y, z, cert, status)
+
+
+def _fitted(
+    problem: Evaluable, x: Vector, g: Vector, J: Matrix, c: Vector, rows: Mask
+) -> tuple[Vector, Vector]:
+    s = np.clip(c, problem.cl, problem.cu)
+    inside = np.clip(x, problem.lb, problem.ub)
+    return fit_multipliers(
+        g,
+        J,
+        (s - problem.cl, problem.cu - s),
+        (inside - problem.lb, problem.ub - inside),
+        rows,
+    )
+
+
+def _shaped(label: str, value: Any, size: int) -> Vector:
+    array = np.asarray(value, dtype=np.float64)
+    if array.shape != (size,):
+        raise ProblemError(f"{label} has shape {array.shape}; shape ({size},) is needed")
+    return array
+
+
+def _max(values: Vector) -> float:
+    return float(values.max()) if values.size else 0.0

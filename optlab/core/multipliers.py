@@ -1,0 +1,120 @@
+"""Multipliers at a point that has none: closed form for bounds, bounded least squares for rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from optlab.typing import Mask, Matrix, Vector
+
+__all__ = ["bound_multipliers", "fit_multipliers"]
+
+_DENSE_LIMIT = 1000
+"""Unknowns up to which the dense bounded least-squares solver is used (its cost is cubic)."""
+
+
+def bound_multipliers(x: Vector, d: Vector, lb: Vector, ub: Vector) -> Vector:
+    """Derive the multipliers of the bounds from d = grad f + J'y.
+
+    z_j = -d_j where that sign is allowed and the gap to the bound is at most |d_j|, else 0. Of the
+    two choices this is the one with the smaller E_m0 and E_m1: it puts min(|d_j|, gap_j) into the
+    estimators, so z is not zero only near a bound.
+
+    Parameters
+    ----------
+    x
+        Point within the bounds, (n,).
+    d
+        (n,)
+    lb, ub
+        (n,)
+    """
+    gap = np.where(d > 0.0, x - lb, ub - x)
+    return np.where(np.abs(d) >= gap, -d, 0.0)
+
+
+def fit_multipliers(
+    g: Vector,
+    J: Matrix,
+    row_gaps: tuple[Vector, Vector],
+    bound_gaps: tuple[Vector, Vector],
+    rows: Mask,
+) -> tuple[Vector, Vector]:
+    """Solve min |g + J'y + z|^2 + |gap * (y, z)|^2 with the signs that the nearer sides allow.
+
+    Parameters
+    ----------
+    g
+        (n,)
+    J
+        (m, n)
+    row_gaps, bound_gaps
+        Distance to the lower and the upper side, >= 0, possibly infinite.
+    rows
+        (m,) rows that may have a multiplier.
+
+    Returns
+    -------
+    tuple
+        y (m,), zero where not in ``rows``, and z (n,).
+    """
+    y_gap, y_low, y_up = _sides(*row_gaps)
+    z_gap, z_low, z_up = _sides(*bound_gaps)
+    row_at = np.flatnonzero(rows & np.isfinite(y_gap))
+    # Beyond a gap of 1 the second term alone already makes the multiplier smaller than |g| / 2.
+    bound_at = np.flatnonzero(z_gap <= 1.0)
+    y, z = np.zeros(rows.size), np.zeros(g.size)
+    k = row_at.size
+    if k + bound_at.size == 0:
+        return y, z
+    gaps = np.concatenate((y_gap[row_at], z_gap[bound_at]))
+    low = np.concatenate((y_low[row_at], z_low[bound_at]))
+    up = np.concatenate((y_up[row_at], z_up[bound_at]))
+    solution = _bounded_least_squares(_columns(J, row_at, bound_at), g, gaps, (low, up))
+    y[row_at] = solution[:k]
+    z[bound_at] = solution[k:]
+    return y, z
+
+
+def _sides(low: Vector, up: Vector) -> tuple[Vector, Vector, Vector]:
+    """Return the gap to the nearer side and the interval of multipliers that it allows."""
+    gap = np.minimum(low, up)
+    lowest = np.where(low <= up, -np.inf, 0.0)
+    highest = np.where(up <= low, np.inf, 0.0)
+    return gap, lowest, highest
+
+
+def _columns(J: Matrix, row_at: Any, bound_at: Any) -> Any:
+    """Matrix [J' I] restricted to the candidate rows and bounds."""
+    n = J.shape[1]
+    if isinstance(J, np.ndarray):
+        identity = np.zeros((n, bound_at.size))
+        identity[bound_at, np.arange(bound_at.size)] = 1.0
+        return np.hstack((J[row_at].T, identity))
+    from scipy.sparse import csc_array, hstack  # noqa: PLC0415 - only for sparse problems
+
+    data = np.ones(bound_at.size)
+    identity = csc_array((data, (bound_at, np.arange(bound_at.size))), shape=(n, bound_at.size))
+    rows: Any = J
+    return hstack((rows[row_at].T, identity), format="csr")
+
+
+def _bounded_least_squares(
+    columns: Any, g: Vector, gaps: Vector, interval: tuple[Vector, Vector]
+) -> Vector:
+    from scipy.optimize import lsq_linear  # noqa: PLC0415 - heavy, and rarely needed
+
+    target = np.concatenate((-g, np.zeros(gaps.size)))
+    if gaps.size <= _DENSE_LIMIT and columns.shape[0] <= 4 * _DENSE_LIMIT:
+        dense = columns if isinstance(columns, np.ndarray) else columns.toarray()
+        stacked: Any = np.vstack((dense, np.diag(gaps)))
+        fit = lsq_linear(stacked, target, bounds=interval, method="bvls", tol=1e-14)
+    else:
+        from scipy.sparse import csr_array, diags_array, vstack  # noqa: PLC0415
+
+        stacked = vstack((csr_array(columns), diags_array(gaps)), format="csr")
+        fit = lsq_linear(stacked, target, bounds=interval, method="trf", max_iter=30)
+    solution: Vector = np.asarray(fit.x, dtype=np.float64)
+    return solution

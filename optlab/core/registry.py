@@ -1,0 +1,201 @@
+"""Which methods and problem sources there are, and what they can do.
+
+Built-in names resolve lazily through a table of modules, so that ``import optlab`` stays light;
+outside code registers through the entry-point groups ``optlab.methods`` and
+``optlab.problem_sources``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, TypeVar
+
+from optlab.core.method import AbstractMethod, MethodInfo
+from optlab.core.problem import Problem
+from optlab.errors import OptionError, UnknownMethodError
+
+__all__ = [
+    "ProblemSource",
+    "known_methods",
+    "known_sources",
+    "load_problem",
+    "method_class",
+    "register",
+    "register_source",
+]
+
+M = TypeVar("M", bound=type[AbstractMethod[Any]])
+
+_BUILTIN = {"npasa": "optlab.methods.npasa", "pasa": "optlab.methods.pasa"}
+"""Name of a method -> module that registers it when imported."""
+
+_METHOD_GROUP = "optlab.methods"
+_SOURCE_GROUP = "optlab.problem_sources"
+
+_methods: dict[str, type[AbstractMethod[Any]]] = {}
+
+
+def register(info: MethodInfo) -> Callable[[M], M]:
+    """Make a decorator that registers a method class under ``info.name``.
+
+    Raises
+    ------
+    OptionError
+        By the decorator: the name belongs to another class.
+    """
+
+    def decorate(cls: M) -> M:
+        taken = _methods.get(info.name)
+        # The same class again is a reload of its module, which must work in a notebook.
+        if taken is not None and _identity(taken) != _identity(cls):
+            raise OptionError(
+                f"the method name {info.name!r} is taken by {_identity(taken)}; choose another"
+            )
+        cls.info = info
+        _methods[info.name] = cls
+        return cls
+
+    return decorate
+
+
+def method_class(name: str) -> type[AbstractMethod[Any]]:
+    """Find a method by name, importing its module when needed.
+
+    Raises
+    ------
+    UnknownMethodError
+        With the nearest names.
+    """
+    key = name.lower()
+    if key not in _methods and key in _BUILTIN:
+        importlib.import_module(_BUILTIN[key])
+    if key not in _methods:
+        for point in entry_points(group=_METHOD_GROUP):
+            if point.name.lower() == key:
+                _load_method(point)
+    if key in _methods:
+        return _methods[key]
+    names = sorted({*_methods, *_BUILTIN, *(p.name for p in entry_points(group=_METHOD_GROUP))})
+    raise UnknownMethodError(
+        f"there is no method {name!r}{_near(name, names)}; known: auto, {', '.join(names)}"
+    )
+
+
+def known_methods() -> list[type[AbstractMethod[Any]]]:
+    """Import every built-in and registered method; sorted by name."""
+    for module in _BUILTIN.values():
+        importlib.import_module(module)
+    for point in entry_points(group=_METHOD_GROUP):
+        if point.name.lower() not in _methods:
+            _load_method(point)
+    return [_methods[name] for name in sorted(_methods)]
+
+
+def _load_method(point: EntryPoint) -> None:
+    """Import the class that an entry point names; it registers itself, or is registered here."""
+    cls = point.load()
+    if isinstance(cls, type) and issubclass(cls, AbstractMethod) and "info" not in vars(cls):
+        raise OptionError(
+            f"the entry point {point.value!r} names {cls.__name__}, which has no MethodInfo; "
+            "decorate it with @register(MethodInfo(...))"
+        )
+
+
+def _identity(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _near(name: str, names: list[str]) -> str:
+    close = get_close_matches(name, names, n=3)
+    return f" (did you mean {' or '.join(close)}?)" if close else ""
+
+
+# Problem sources ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemSource:
+    """Something that turns what a user has into a :class:`Problem`."""
+
+    name: str
+    summary: str
+    load: Callable[[Any, Mapping[str, Any]], Problem]
+    """``load(thing, params)``; params are the values that the thing lets the caller set."""
+
+    suffixes: tuple[str, ...] = ()
+    """File name endings it reads, lower case, with the dot."""
+
+    accepts: Callable[[Any], bool] | None = None
+    """For things that are not files: whether this is one. Must import nothing heavy."""
+
+    def takes(self, thing: Any) -> bool:
+        """Whether this source can load the thing."""
+        if isinstance(thing, str | Path):
+            return str(thing).lower().endswith(self.suffixes) if self.suffixes else False
+        return self.accepts is not None and self.accepts(thing)
+
+
+def _read_sif(path: Any, params: Mapping[str, Any]) -> Problem:
+    reader: Any = importlib.import_module("optlab_problems")
+    problem: Problem = reader.read_sif(path, params=dict(params) or None)
+    return problem
+
+
+_sources: dict[str, ProblemSource] = {
+    # Known without entry points, so that a checkout that is not installed works as well.
+    "sif": ProblemSource("sif", "CUTEst test problem, read natively", _read_sif, (".sif",)),
+}
+
+
+def register_source(source: ProblemSource) -> None:
+    """Register a problem source; a later one of the same name replaces the earlier."""
+    _sources[source.name] = source
+
+
+def known_sources() -> list[ProblemSource]:
+    """Import every registered source; sorted by name."""
+    for point in entry_points(group=_SOURCE_GROUP):
+        loaded = point.load()
+        if isinstance(loaded, ProblemSource):
+            _sources[loaded.name] = loaded
+    return [_sources[name] for name in sorted(_sources)]
+
+
+def load_problem(thing: Any, params: Mapping[str, Any] | None = None) -> Problem:
+    """Turn a Problem, a file name or a registered object into a Problem.
+
+    Parameters
+    ----------
+    thing
+        A Problem is returned as it is.
+    params
+        Parameters of the source, for example N=1000 of a SIF file.
+
+    Raises
+    ------
+    UnknownMethodError
+        When no source takes it.
+    OptionError
+        When a Problem is given together with parameters.
+    """
+    if isinstance(thing, Problem):
+        if params:
+            raise OptionError("parameters are given with a Problem; they belong to files only")
+        return thing
+    for source in list(_sources.values()):
+        if source.takes(thing):
+            return source.load(thing, params or {})
+    for source in known_sources():
+        if source.takes(thing):
+            return source.load(thing, params or {})
+    what = repr(str(thing)) if isinstance(thing, str | Path) else f"a {type(thing).__name__}"
+    endings = sorted(end for source in _sources.values() for end in source.suffixes)
+    raise UnknownMethodError(
+        f"no problem source takes {what}; needed is an optlab.Problem, a function with x0=..., "
+        f"or a file ending in {', '.join(endings)} (see optlab.sources())"
+    )

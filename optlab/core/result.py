@@ -1,0 +1,147 @@
+"""What a solve returns."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from optlab.core.status import PointStatus, StopReason
+from optlab.errors import SolveError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from optlab.core.kkt import Certificate
+    from optlab.core.observers import HistoryRow
+    from optlab.typing import Vector
+
+__all__ = ["Multipliers", "Result"]
+
+SCHEMA = "optlab.result/1"
+"""Name and version of the layout that :meth:`Result.to_dict` writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Multipliers:
+    """Lagrange multipliers of the user's own rows and bounds (signs: docs/notation.md)."""
+
+    constraints: Vector
+    """(m,): < 0 at an active lower side, > 0 at an upper one; nan when not known."""
+
+    bounds: Vector
+    """(n,): < 0 at an active lower bound, > 0 at an upper one; nan when not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The best point found, why the solve ended, and what an independent check says of the point.
+
+    ``stop`` and ``point`` are separate on purpose: a solve that ran out of time may still have
+    reached a stationary point, and a method that claims convergence may be wrong.
+    """
+
+    x: Vector
+    """(n,) best point."""
+
+    fun: float
+    """Objective at x; nan when it could not be evaluated."""
+
+    success: bool
+    """The method finished by itself and the checker confirms the point."""
+
+    message: str
+    """One sentence for people."""
+
+    stop: StopReason
+    point: PointStatus
+    multipliers: Multipliers
+    certificate: Certificate
+    iterations: int
+    evaluations: Mapping[str, int]
+    """How often each function of the problem was called."""
+
+    time: float
+    """Seconds of wall time."""
+
+    method: str
+    problem: str
+    """Name of the problem, may be empty."""
+
+    seed: int | None = None
+    history: tuple[HistoryRow, ...] = ()
+    """One row per iteration; thinned out evenly when there are very many."""
+
+    extras: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What the method keeps for a warm start."""
+
+    def __bool__(self) -> bool:
+        """Whether the solve succeeded."""
+        return self.success
+
+    def __repr__(self) -> str:
+        return (
+            f"Result(success={self.success}, fun={self.fun:.10g}, stop={self.stop.name}, "
+            f"point={self.point.name}, primal={self.certificate.primal:.1e}, "
+            f"dual={self.certificate.dual:.1e}, iterations={self.iterations})"
+        )
+
+    def raise_if_failed(self) -> Result:
+        """Return the result itself, or raise when it is not a success.
+
+        Raises
+        ------
+        SolveError
+            With the message and the residuals.
+        """
+        if not self.success:
+            raise SolveError(f"{self.message} ({self!r})")
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain lists, numbers and strings, ready for ``json.dumps``.
+
+        The key ``schema`` names the layout and its version. Values that JSON cannot express
+        (nan, inf) become null.
+        """
+        cert = self.certificate
+        return {
+            "schema": SCHEMA,
+            "method": self.method,
+            "problem": self.problem,
+            "success": self.success,
+            "message": self.message,
+            "stop": self.stop.name,
+            "point": self.point.name,
+            "fun": _plain(self.fun),
+            "x": _plain(self.x),
+            "multipliers": {
+                "constraints": _plain(self.multipliers.constraints),
+                "bounds": _plain(self.multipliers.bounds),
+            },
+            "certificate": {key: _plain(value) for key, value in cert.as_dict().items()},
+            "iterations": self.iterations,
+            "evaluations": {key: int(value) for key, value in self.evaluations.items()},
+            "time": _plain(self.time),
+            "seed": self.seed,
+            "history": [_plain(row.as_dict()) for row in self.history],
+        }
+
+
+def _plain(value: Any) -> Any:
+    """Turn arrays, NumPy scalars and enums into what JSON knows."""
+    if isinstance(value, np.ndarray):
+        return [_plain(v) for v in value.tolist()]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, bool | int | str) or value is None:
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return getattr(value, "name", str(value))
