@@ -40,7 +40,7 @@ class SparseMatrix(Protocol):
         ...
 
     @property
-    def T(self) -> Any:
+    def T(self) -> Any:  # noqa: N802 - scipy's name
         """The transpose, which shares memory."""
         ...
 

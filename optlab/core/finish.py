@@ -165,7 +165,7 @@ def _better(
 
 
 def _bare(oracle: Oracle, x: Vector, f: float) -> CertifiedPoint:
-    """A point of which nothing is confirmed."""
+    """Return a point of which nothing is confirmed."""
     unknown = Certificate(scale=math.nan)
     y, z = np.full(oracle.m, np.nan), np.full(oracle.n, np.nan)
     return CertifiedPoint(x, f, y, z, unknown, PointStatus.UNKNOWN)

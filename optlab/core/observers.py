@@ -45,14 +45,14 @@ class RunInfo:
 class AbstractObserver(ABC):
     """An observer that also wants to know when a solve begins and ends."""
 
-    def open(self, info: RunInfo) -> None:
+    def open(self, info: RunInfo) -> None:  # noqa: B027 - most observers need not know
         """Begin a solve; default: nothing."""
 
     @abstractmethod
     def __call__(self, k: int, progress: Progress) -> bool | None:
         """See iterate number k; return true to stop the solve."""
 
-    def close(self, result: Result | None) -> None:
+    def close(self, result: Result | None) -> None:  # noqa: B027
         """End a solve; ``result`` is None when an exception ends it. Default: nothing."""
 
 
@@ -139,7 +139,7 @@ class JsonLines(AbstractObserver):
         """Open the file and write the header."""
         self._started = time.monotonic()
         if isinstance(self._target, str | Path):
-            self._stream = Path(self._target).open("w", encoding="utf-8")
+            self._stream = Path(self._target).open("w", encoding="utf-8")  # noqa: SIM115
         else:
             self._stream = self._target
         self._write(

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +20,9 @@ from optlab.core.sparse import as_matrix
 from optlab.core.status import StopReason
 from optlab.errors import CapabilityError, EvaluationError, OptlabError, ProblemError
 from optlab.typing import Mask, Matrix, Vector
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 __all__ = ["Incumbent", "Oracle"]
 
@@ -284,7 +286,8 @@ class Oracle:
             raise
         except Exception as error:
             raise EvaluationError("jacobian", point, error) from error
-        J = self._matrix("jacobian", raw, (self.problem.m, self.problem.n), point)
+        shape = (self.problem.m, self.problem.n)
+        J = self._matrix("jacobian", raw, shape, point, recent.value)
         recent.put(key, J)
         return J
 
@@ -304,7 +307,8 @@ class Oracle:
             raise
         except Exception as error:
             raise EvaluationError("hessian", point, error) from error
-        H = self._matrix("hessian", raw, (self.problem.n, self.problem.n), point)
+        shape = (self.problem.n, self.problem.n)
+        H = self._matrix("hessian", raw, shape, point, recent.value)
         recent.put(key, H)
         return H
 
@@ -474,9 +478,11 @@ class Oracle:
         value.flags.writeable = False
         return value
 
-    def _matrix(self, verb: str, raw: Any, shape: tuple[int, int], x: Vector) -> Matrix:
+    def _matrix(
+        self, verb: str, raw: Any, shape: tuple[int, int], x: Vector, like: Any
+    ) -> Matrix:
         try:
-            matrix, data = as_matrix(raw, copy=self._copies)
+            matrix, data = as_matrix(raw, copy=self._copies, like=like)
         except (TypeError, ValueError) as error:
             raise EvaluationError(verb, x, error) from error
         if matrix.shape != shape:

@@ -7,6 +7,7 @@ The Lagrangian is L(x, y, z) = f(x) + y'c(x) + z'x (docs/notation.md).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -225,7 +226,7 @@ def _start(x0: Any) -> Vector:
 
 
 def _row_count(constraints: object, cl: Any, cu: Any) -> int:
-    """Number of rows, from the row bounds."""
+    """Take the number of rows from the row bounds."""
     sizes = {key: np.size(v) for key, v in (("cl", cl), ("cu", cu)) if v is not None}
     if len(set(sizes.values())) > 1:
         raise ProblemError(
@@ -285,8 +286,7 @@ def _names(label: str, names: Sequence[str] | None, size: int) -> tuple[str, ...
     if len(result) != size:
         raise ProblemError(f"{label} has {len(result)} entries; {size} are needed")
     if len(set(result)) != size:
-        seen: set[str] = set()
-        repeated = next(name for name in result if name in seen or seen.add(name))
+        repeated = Counter(result).most_common(1)[0][0]
         raise ProblemError(f"{label} repeats {repeated!r}; names must be unique")
     return result
 

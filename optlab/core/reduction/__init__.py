@@ -11,13 +11,20 @@ from optlab.core.reduction.base import (
     Inverse,
     Multiplied,
 )
+from optlab.core.reduction.fixed import FixedVariables
+from optlab.core.reduction.scaling import GradientScaling, Scaling
+from optlab.core.reduction.slacks import Slacks
 
 __all__ = [
     "IDENTITY",
     "AbstractReduction",
     "Chain",
     "ChainInverse",
+    "FixedVariables",
+    "GradientScaling",
     "Identity",
     "Inverse",
     "Multiplied",
+    "Scaling",
+    "Slacks",
 ]

@@ -70,8 +70,15 @@ class AbstractReduction(ABC):
 
     @abstractmethod
     def apply(self, problem: Problem) -> tuple[Problem, Inverse]:
-        """Return the reduced problem and the way back; the problem itself with IDENTITY when
-        there is nothing to do."""
+        """Return the reduced problem and the way back.
+
+        Returns the problem itself and IDENTITY when there is nothing to do.
+
+        Parameters
+        ----------
+        problem
+            Its functions must return arrays as an oracle's do (``Oracle(p).as_problem()``).
+        """
 
 
 class Identity(Inverse):
