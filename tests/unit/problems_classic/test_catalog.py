@@ -133,7 +133,7 @@ def test_size_parameters_reach_the_problem() -> None:
 
 
 def test_mistakes_are_answered_with_what_exists() -> None:
-    with pytest.raises(ProblemError, match="catalog.names"):
+    with pytest.raises(ProblemError, match=r"catalog\.names"):
         catalog.load("hs999")
     with pytest.raises(ProblemError, match="size parameters: none"):
         catalog.load("hs71", n=3)

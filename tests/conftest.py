@@ -1,0 +1,29 @@
+"""Set the suite up before anything imports optlab."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import shapecheck
+
+if os.environ.get("OPTLAB_SHAPES", "1") != "0":
+    shapecheck.install()
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """Return the folder that holds pyproject.toml."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def sif_folder() -> Path:
+    """Return the folder of the CUTEst collection; skip where there is none."""
+    folder = Path(os.environ.get("OPTLAB_SIF_DIR", ROOT.parent / "shared" / "sif" / "files"))
+    if not folder.is_dir():
+        pytest.skip(f"no SIF collection at {folder}; set OPTLAB_SIF_DIR")
+    return folder
