@@ -14,13 +14,13 @@ from typing import Any, NoReturn
 import numpy as np
 
 from optlab.errors import CapabilityError, ProblemError
-from optlab.typing import Mask, Matrix, Vector
+from optlab.typing import Indices, Mask, Matrix, Vector
 
 __all__ = ["Problem"]
 
 _FIELDS = (
     "objective", "x0", "gradient", "hessian", "hprod", "constraints", "jacobian", "lb", "ub",
-    "cl", "cu", "linear", "name", "variable_names", "constraint_names",
+    "cl", "cu", "linear", "name", "variable_names", "constraint_names", "slack_rows",
 )  # fmt: skip
 
 
@@ -53,6 +53,9 @@ class Problem:
         them by probing).
     name, variable_names, constraint_names
         For people; names must not repeat.
+    slack_rows
+        (ns,) row numbers i of the form c_i(x) - s_i whose slacks s are the last ns variables; set
+        by the reduction that adds slacks, for methods that reset them at no cost.
 
     Raises
     ------
@@ -80,6 +83,7 @@ class Problem:
     name: str
     variable_names: tuple[str, ...] | None
     constraint_names: tuple[str, ...] | None
+    slack_rows: Indices
     has_gradient: bool
     has_jacobian: bool
     has_hessian: bool
@@ -109,6 +113,7 @@ class Problem:
         name: str = "",
         variable_names: Sequence[str] | None = None,
         constraint_names: Sequence[str] | None = None,
+        slack_rows: Indices | None = None,
     ) -> None:
         start = _start(x0)
         n = start.size
@@ -124,6 +129,8 @@ class Problem:
         put(self, "cl", _bound("cl", cl, m, -np.inf))
         put(self, "cu", _bound("cu", cu, m, np.inf))
         put(self, "linear", _linear(linear, m))
+        rows = np.zeros(0, dtype=np.intp) if slack_rows is None else slack_rows
+        put(self, "slack_rows", rows)
         put(self, "name", name)
         put(self, "variable_names", _names("variable_names", variable_names, n))
         put(self, "constraint_names", _names("constraint_names", constraint_names, m))

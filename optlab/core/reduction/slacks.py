@@ -57,6 +57,7 @@ class Slacks(AbstractReduction):
             "cu": cu,
             "linear": linear,
             "variable_names": None,
+            "slack_rows": rows,
         }
         for verb in ("gradient", "jacobian", "hessian", "hprod"):
             if getattr(problem, f"has_{verb}"):

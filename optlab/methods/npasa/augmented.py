@@ -36,8 +36,12 @@ class SlackRows:
     columns: NDArray[np.intp]
     """(ns,) positions within x."""
 
-    factors: Vector
-    """(ns,) d_i > 0 in h_i = d_i (c_i - s_i), when rows are scaled after the slacks."""
+    @classmethod
+    def of(cls, form: StandardForm) -> SlackRows:
+        """Find the slacks that the reduction has put behind the variables."""
+        rows = form.oracle.problem.slack_rows
+        columns = np.arange(form.n - rows.size, form.n)
+        return cls(np.searchsorted(form.nonlinear.rows, rows), columns)
 
 
 @dataclass(slots=True)
@@ -97,17 +101,15 @@ class AugmentedLagrangian:
     def polish(self, x: Vector) -> Vector:
         """Reset every slack to its minimiser of L_q for the given x: a step that costs nothing.
 
-        In s_i the function lambda_i d_i(c_i - s_i) + q d_i^2 (c_i - s_i)^2 has its minimum at
-        c_i + lambda_i / (2 q d_i), clipped to the slack's bounds.
+        In s_i the function lambda_i (c_i - s_i) + q (c_i - s_i)^2 has its minimum at
+        c_i + lambda_i / (2 q), clipped to the slack's bounds.
         """
         slacks = self.slacks
         if slacks.rows.size == 0:
             return x
-        d = slacks.factors
-        shift = self.form.h(x)[slacks.rows] / d
-        target = x[slacks.columns] + shift + self.multipliers[slacks.rows] / (
-            2.0 * self.penalty * d
-        )
+        shift = self.form.h(x)[slacks.rows]
+        shift += self.multipliers[slacks.rows] / (2.0 * self.penalty)
+        target = x[slacks.columns] + shift
         lo, hi = self.form.polyhedron.lo, self.form.polyhedron.hi
         reset = x.copy()
         reset[slacks.columns] = np.clip(target, lo[slacks.columns], hi[slacks.columns])

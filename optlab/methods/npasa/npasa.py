@@ -36,6 +36,7 @@ import numpy as np
 
 from optlab.core.method import AbstractMethod, MethodInfo, WarmStart
 from optlab.core.progress import Column, Progress
+from optlab.core.reduction import Chain, FixedVariables, GradientScaling, Slacks
 from optlab.core.registry import register
 from optlab.core.status import StopReason
 from optlab.linalg.kkt_system import KKTSystem
@@ -52,9 +53,14 @@ from optlab.methods.pasa.working_set import active_at
 
 if TYPE_CHECKING:
     from optlab.core.oracle import Oracle
+    from optlab.core.problem import Problem
+    from optlab.core.reduction import Inverse
     from optlab.typing import Vector
 
 __all__ = ["NPASA"]
+
+FEASIBILITY_TRIES = 3
+"""Starts of the feasibility phase: the present point and two perturbations of 1 % and 10 %."""
 
 
 @register(
@@ -99,6 +105,9 @@ class NPASA(AbstractMethod[State]):
     regularization: float = 1e-9
     """D of the phase-two system, so that dependent constraints do no harm."""
 
+    scaling: float = 100.0
+    """Largest gradient (max-norm, at the start) of the objective and of each row after scaling."""
+
     pairs: int = 11
     """Pairs of the quasi-Newton model used when the problem has no Hessian."""
 
@@ -114,6 +123,13 @@ class NPASA(AbstractMethod[State]):
         Column("inner", "inner", "{:>5d}"),
         Column("sigma", "sigma", "{:>8.1e}"),
     )
+
+    _search: ClassVar[LineSearchOptions] = LineSearchOptions()
+
+    def prepare(self, problem: Problem) -> tuple[Problem, Inverse]:
+        """Remove fixed variables, scale by gradients at the start, add slacks."""
+        chain = Chain((FixedVariables(), GradientScaling(largest=self.scaling), Slacks()))
+        return chain.apply(problem)
 
     # -- the four verbs ------------------------------------------------------------------------
 
@@ -156,8 +172,10 @@ class NPASA(AbstractMethod[State]):
         if state.try_local:
             swept = phase_two.sweep(state.work, state.best, self.theta, self.regularization)
             if swept is not None:
-                return self._judge(oracle, self._after_sweep(state, swept))
-        return self._judge(oracle, self._global(state))
+                return self._judge(self._after_sweep(state, swept))
+            if _acceptable(state.best, state.tol):
+                return replace(state, converged=True)
+        return self._judge(self._global(state))
 
     def progress(self, state: State) -> Progress:
         """Report the iterate with the estimators as columns."""
@@ -208,8 +226,7 @@ class NPASA(AbstractMethod[State]):
         example = form.jacobian(np.clip(x0, polyhedron.lo, polyhedron.hi)) if form.mh else None
         kkt = KKTSystem(form.n, form.mh, polyhedron.A, jacobian=example)
         faces = FaceSolver(polyhedron, projector, kkt, self.face_changes)
-        nothing = np.zeros(0, dtype=np.intp)
-        slacks = SlackRows(nothing, nothing, np.zeros(0))
+        slacks = SlackRows.of(form)
         return Workspace(form, projector, faces, curvature, slacks, rng)
 
     def _first_penalty(self, f: float, h: Vector) -> float:
@@ -244,9 +261,8 @@ class NPASA(AbstractMethod[State]):
             floor=0.1 * state.tol,
             iterations=self.inner_iterations,
         )
-        search = LineSearchOptions()
         done = phase_one.global_step(
-            work, start, state.penalty, limits, search, self.multiplier_cap
+            work, start, state.penalty, limits, self._search, self.multiplier_cap
         )
         new = done.estimate
         floor = min(state.error_floor, new.E0)
@@ -278,36 +294,50 @@ class NPASA(AbstractMethod[State]):
         return after
 
     def _feasibility(self, state: State) -> State:
-        """Minimise |h|^2 over Omega before saying anything about infeasibility."""
-        work = state.work
+        """Minimise |h|^2 over Omega, from here and from perturbed points, before giving up.
+
+        A point is left as locally infeasible only when every try ends at a stationary point of
+        |h|^2 with |h| > tol; a feasible one restarts phase one without multipliers.
+        """
+        work, form = state.work, state.work.form
         if state.restarts >= self.restarts:
-            return replace(state, infeasible=True)
+            return replace(state, blocked=True)
+        limits = phase_one.InnerLimits(1e-8, 0.0, 0.01 * state.tol, self.inner_iterations)
         x = state.best.x
-        if state.restarts > 0:
-            x = x + 1e-2 * (1.0 + np.abs(x)) * work.rng.standard_normal(x.size)
-        limits = phase_one.InnerLimits(1e-6, 0.0, 0.01 * state.tol, self.inner_iterations)
-        found = phase_one.minimize_infeasibility(work, x, limits, LineSearchOptions())
-        form = work.form
-        zero = np.zeros(form.mh)
-        new = estimate(form, found.x, zero, np.zeros(state.best.mu.size))
+        tries: list[Estimate] = []
+        for attempt in range(FEASIBILITY_TRIES):
+            if attempt:
+                spread = 10.0 ** (attempt - 3) * (1.0 + np.abs(state.best.x))
+                x = state.best.x + spread * work.rng.standard_normal(x.size)
+            found = phase_one.minimize_infeasibility(work, x, limits, self._search)
+            rows = np.zeros(state.best.mu.size)
+            tries.append(estimate(form, found.x, np.zeros(form.mh), rows))
+            if tries[-1].Ec <= 0.1 * state.tol:
+                break
+        new = min(tries, key=lambda point: point.Ec)
         return replace(
             state,
             best=new,
             f=form.objective(new.x),
             phase=Phase.FEASIBILITY,
-            penalty=self._first_penalty(state.f, form.h(new.x)),
+            penalty=max(self._first_penalty(state.f, form.h(new.x)), 10.0),
             reference_Ec=np.inf,
             stalled=0,
             restarts=state.restarts + 1,
-            infeasible=False,
+            infeasible=new.Ec > state.tol,
         )
 
-    def _judge(self, oracle: Oracle, state: State) -> State:
-        """Ask for the certificate of the user's problem once the method's own error is small."""
-        best = state.best
-        if best.E1 > 1e3 * state.tol:
-            return state
-        return replace(state, converged=best.E1 <= state.tol)
+    def _judge(self, state: State) -> State:
+        """Claim convergence at E_1 <= tol; the driver's checker looks at the user's problem."""
+        return replace(state, converged=state.best.E1 <= state.tol)
+
+
+def _acceptable(point: Estimate, tol: float) -> bool:
+    """Test E_m1 relative to the multipliers, as the shared checker does: for an iterate that
+    phase two cannot improve any more, because rounding in J'y is as large as |y| eps."""
+    multipliers = np.concatenate((point.y, point.mu, point.reduced))
+    scale = max(100.0, float(np.mean(np.abs(multipliers)))) / 100.0
+    return point.Em1 <= tol * scale and point.Ec <= tol
 
 
 def _distance(a: Estimate, b: Estimate) -> float:

@@ -14,6 +14,8 @@ References
    polyhedral constraints", Science China Mathematics 59 (2016).
 .. [HZ06] W. W. Hager and H. Zhang, "A new active set algorithm for box constrained optimization",
    SIAM J. Optim. 17 (2006).
+.. [ZH04] H. Zhang and W. W. Hager, "A nonmonotone line search technique and its application to
+   unconstrained optimization", SIAM J. Optim. 14 (2004).
 """
 
 from __future__ import annotations
@@ -79,6 +81,9 @@ class KernelState:
     evaluations: int = 0
     """Trial points of the last step."""
 
+    reference: tuple[float, float] = (math.nan, 1.0)
+    """(C, Q) of the nonmonotone reference value of [ZH04]; nan stands for the value itself."""
+
 
 def multiplier_error(
     x: Vector, reduced: Vector, mu: Vector, row_values: Vector, polyhedron: Polyhedron
@@ -110,6 +115,8 @@ class Kernel:
     projector: Projector
     faces: FaceSolver
     line_search: LineSearchOptions
+    nonmonotone: float = 0.85
+    """eta of [ZH04]: 0 is monotone, 1 the average of all values so far."""
 
     # -- start -------------------------------------------------------------------------------
 
@@ -189,7 +196,10 @@ class Kernel:
             return points[a]
 
         def value(a: float) -> float:
-            return guarded_value(self.objective, point(a))
+            try:
+                return guarded_value(self.objective, point(a))
+            except EvaluationError:
+                return math.inf
 
         def slope_at(a: float) -> float:
             try:
@@ -207,7 +217,12 @@ class Kernel:
                 if value(1.0) > unit:
                     bend, points[1.0] = None, straight
         result = approximate_wolfe(
-            value, slope_at, (state.value, slope), max(a_max, 1.0), self.line_search
+            value,
+            slope_at,
+            (state.value, slope),
+            max(a_max, 1.0),
+            self.line_search,
+            reference=state.reference[0],
         )
         if not result.found:
             return None
@@ -273,7 +288,11 @@ class Kernel:
             slope = float(g @ d)
             if slope >= -1e-16 * abs(state.value) and alpha * size < 1e-14:
                 return None
-            trial = self._tidy(x + d)
+            try:
+                trial = self._tidy(x + d)
+            except EvaluationError:
+                alpha *= 0.1
+                continue
             value = guarded_value(self.objective, trial)
             if slope < 0.0 and value <= state.value + self.line_search.decrease * slope:
                 mu = projection.row_multipliers / alpha
@@ -292,7 +311,17 @@ class Kernel:
     ) -> KernelState:
         self.objective.accept(state.x, x_new)
         step_norm = float(np.max(np.abs(x_new - state.x), initial=0.0))
-        return replace(self._state(x_new, mu, more.pop("phase")), step_norm=step_norm, **more)
+        new = self._state(x_new, mu, more.pop("phase"))
+        return replace(
+            new, step_norm=step_norm, reference=self._reference(state, new.value), **more
+        )
+
+    def _reference(self, state: KernelState, value: float) -> tuple[float, float]:
+        """Average the values of the past with weights that fade by eta, (1.6) of [ZH04]."""
+        c, q = state.reference
+        c = state.value if math.isnan(c) else c
+        q_new = self.nonmonotone * q + 1.0
+        return (self.nonmonotone * q * c + value) / q_new, q_new
 
     def _state(self, x: Vector, mu: Vector, phase: Phase) -> KernelState:
         poly = self.polyhedron

@@ -17,6 +17,7 @@ import numpy as np
 
 from optlab.core.method import AbstractMethod, MethodInfo, WarmStart
 from optlab.core.progress import Column, Progress
+from optlab.core.reduction import Chain, FixedVariables, GradientScaling
 from optlab.core.registry import register
 from optlab.core.status import StopReason
 from optlab.errors import CapabilityError
@@ -30,6 +31,8 @@ from optlab.methods.pasa.objective import Curvature, OracleObjective
 
 if TYPE_CHECKING:
     from optlab.core.oracle import Oracle
+    from optlab.core.problem import Problem
+    from optlab.core.reduction import Inverse
     from optlab.typing import Vector
 
 __all__ = ["PASA"]
@@ -61,6 +64,9 @@ class PASA(AbstractMethod[State]):
     face_changes: int = 200
     """Factorizations in one model minimisation."""
 
+    scaling: float = 100.0
+    """Largest gradient (max-norm, at the start) of the objective and of each row after scaling."""
+
     pairs: int = 11
     """Pairs of the quasi-Newton model used when the problem has no Hessian."""
 
@@ -71,6 +77,10 @@ class PASA(AbstractMethod[State]):
         Column("trials", "trials", "{:>6d}"),
         Column("sigma", "sigma", "{:>8.1e}"),
     )
+
+    def prepare(self, problem: Problem) -> tuple[Problem, Inverse]:
+        """Remove fixed variables and scale by gradients at the start."""
+        return Chain((FixedVariables(), GradientScaling(largest=self.scaling))).apply(problem)
 
     def init(
         self,
