@@ -12,8 +12,10 @@
 from __future__ import annotations
 
 import importlib
+import types
 from typing import TYPE_CHECKING, Any
 
+import optlab.methods
 from optlab.core.kkt import Certificate, error_estimators
 from optlab.core.problem import Problem
 from optlab.core.progress import Progress
@@ -44,9 +46,23 @@ __all__ = [
     "sources",
 ]
 
+
+class _MethodsPackage(types.ModuleType):
+    """The package ``optlab.methods``, which is also the public function of that name.
+
+    Importing a subpackage puts it into the parent under its own name, so a function beside it could
+    not stay there; a package that can be called serves both.
+    """
+
+    def __call__(self) -> Any:
+        """Return the capability records of all methods; see :func:`optlab.api.methods`."""
+        return importlib.import_module("optlab.api").methods()
+
+
+optlab.methods.__class__ = _MethodsPackage
+
 _LAZY = {
     "minimize": "optlab.api",
-    "methods": "optlab.api",
     "sources": "optlab.api",
     "project": "optlab.linalg.projection",
 }

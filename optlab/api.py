@@ -1,0 +1,337 @@
+"""The front door: :func:`minimize`, and the tables of what it knows."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
+
+from optlab.core.control import Limits
+from optlab.core.driver import run
+from optlab.core.method import AbstractMethod, MethodInfo, WarmStart
+from optlab.core.observers import History, user_callback
+from optlab.core.options import (
+    DEFAULT_TOL,
+    build_method,
+    check_capabilities,
+    choose_method,
+)
+from optlab.core.oracle import Oracle
+from optlab.core.probe import find_linear_rows, still_linear
+from optlab.core.problem import Problem
+from optlab.core.registry import ProblemSource, known_methods, known_sources, load_problem
+from optlab.core.result import Result
+from optlab.core.status import StopReason
+from optlab.errors import EvaluationError, OptionError, OptlabWarning, ProblemError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from optlab.core.progress import Observer
+    from optlab.typing import Vector
+
+__all__ = ["Records", "methods", "minimize", "sources"]
+
+T = TypeVar("T")
+
+
+def minimize(
+    problem_or_fun: Any,
+    x0: Any = None,
+    method: str | type[AbstractMethod[Any]] | AbstractMethod[Any] = "auto",
+    *,
+    tol: float = DEFAULT_TOL,
+    options: Mapping[str, Any] | object | None = None,
+    max_iter: int | None = None,
+    max_eval: int | None = None,
+    max_time: float | None = None,
+    callback: Callable[..., Any] | None = None,
+    observers: Sequence[Observer] = (),
+    warm_start: Result | WarmStart | None = None,
+    executor: Executor | None = None,
+    seed: int | None = None,
+    params: Mapping[str, Any] | None = None,
+    jac: Any = None,
+    hess: Any = None,
+    bounds: Any = None,
+) -> Result:
+    """Minimise a problem.
+
+    Parameters
+    ----------
+    problem_or_fun
+        A Problem, a file that a problem source reads (``"HS71.SIF"``), any object that a source
+        takes, or a function ``fun(x) -> float`` together with ``x0``.
+    x0
+        Start point, shape (n,); None: that of the problem, or of ``warm_start``.
+    method
+        Name (see :func:`methods`), class or instance. ``"auto"``: npasa when there are nonlinear
+        constraints, pasa otherwise.
+    tol
+        Tolerance on stationarity, complementarity (both relative to the multipliers' size) and
+        feasibility (absolute).
+    options
+        Options of the method: a dict, or an instance of its class.
+    max_iter
+        Limit on (major) iterations; None: the method's default.
+    max_eval
+        Limit on evaluations of the objective, exact; None: no limit.
+    max_time
+        Limit on wall time, in seconds; None: no limit.
+    callback
+        Called after every iteration as f(x), f(progress), f(k, progress) or
+        f(intermediate_result), chosen by its parameters; returning True or raising StopIteration
+        stops.
+    observers
+        Called as ``observer(k, progress)``.
+    warm_start
+        Result of an earlier solve of a similar problem: its point, multipliers and what its method
+        kept are the start.
+    executor
+        For methods that evaluate batches.
+    seed
+        Of the random generator; None draws one, which the result reports.
+    params
+        Parameters of a problem file.
+    jac
+        For a function: ``jac(x) -> (n,)``, or True when ``fun`` returns (f, gradient).
+    hess
+        For a function: ``hess(x) -> (n, n)``.
+    bounds
+        For a function: n pairs (low, high), None meaning none, or an object with ``lb`` and ``ub``.
+
+    Returns
+    -------
+    Result
+        For every ending of the solve; see ``Result.stop`` and ``Result.point``.
+
+    Raises
+    ------
+    ProblemError, OptionError, UnknownMethodError, CapabilityError
+        Before the first evaluation: what was given, what is needed and how to fix it.
+
+    Notes
+    -----
+    When a problem does not say which rows are linear (``Problem.linear`` is None) they are found
+    by comparing the Jacobian at three points, which is counted, and verified at the solution. If a
+    row turns out to be nonlinear after all, the solve goes on with that row as nonlinear.
+    """
+    problem = _problem(problem_or_fun, x0, params, (jac, hess, bounds))
+    limits = Limits(max_iter, max_eval, max_time)
+    warm = _warm(warm_start, problem)
+    start = problem.x0 if x0 is not None or warm is None else warm.x
+    seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+    watchers = (History(), *observers)
+    if callback is not None:
+        watchers = (*watchers, user_callback(callback))
+    if method != "auto":
+        # What can be said without evaluating anything is said first.
+        early = build_method(method, tol, options)
+        check_capabilities(early.info, problem, rows=problem.linear is not None)
+    oracle = Oracle(problem, executor=executor)
+    probed = problem.m > 0 and problem.linear is None and problem.has_jacobian
+    if probed:
+        problem = problem.replace(linear=find_linear_rows(oracle, start))
+        oracle = _again(oracle, problem)
+    chosen = build_method(choose_method(problem) if method == "auto" else method, tol, options)
+    check_capabilities(chosen.info, problem)
+    result = run(chosen, oracle, start, limits, watchers, warm=warm, seed=seed)
+    if probed and result.stop is not StopReason.EVAL_ERROR:
+        result = _verified(result, oracle, (chosen, method, tol, options), limits, watchers)
+    return result
+
+
+def methods() -> Records[MethodInfo]:
+    """Return the capability records of all methods, built-in and registered."""
+    return Records([cls.info for cls in known_methods()])
+
+
+def sources() -> Records[ProblemSource]:
+    """Return the records of all problem sources."""
+    return Records(known_sources())
+
+
+@dataclass(frozen=True, slots=True)
+class _Functions:
+    """A plain function and its derivatives as a problem's verbs."""
+
+    fun: Callable[..., Any]
+    jac: Any
+    hess: Any
+
+    def objective(self, x: Vector) -> float:
+        value = self.fun(x)
+        return value[0] if self.jac is True else value  # type: ignore[no-any-return]
+
+    def gradient(self, x: Vector) -> Any:
+        return self.fun(x)[1] if self.jac is True else self.jac(x)
+
+    def hessian(self, x: Vector, y: Vector, sigma: float) -> Any:  # noqa: ARG002
+        return sigma * self.hess(x)
+
+
+def _problem(
+    thing: Any, x0: Any, params: Mapping[str, Any] | None, functions: tuple[Any, Any, Any]
+) -> Problem:
+    """Make the problem from whatever the user gave."""
+    jac, hess, bounds = functions
+    if callable(thing) and not isinstance(thing, Problem):
+        if x0 is None:
+            raise ProblemError(
+                "a function is given without x0; pass the start point: minimize(fun, x0, ...)"
+            )
+        verbs = _Functions(thing, jac, hess)
+        lb, ub = _bounds(bounds)
+        return Problem(
+            objective=verbs.objective,
+            gradient=None if jac is None or jac is False else verbs.gradient,
+            hessian=None if hess is None else verbs.hessian,
+            x0=np.atleast_1d(np.asarray(x0, dtype=np.float64)),
+            lb=lb,
+            ub=ub,
+        )
+    if jac is not None or hess is not None or bounds is not None:
+        raise OptionError(
+            "jac, hess and bounds belong to a plain function; a Problem carries its own"
+        )
+    problem = load_problem(thing, params)
+    if x0 is None:
+        return problem
+    start = np.asarray(x0, dtype=np.float64)
+    if start.shape != (problem.n,):
+        raise ProblemError(f"x0 has shape {start.shape}; shape ({problem.n},) is needed")
+    return problem.replace(x0=start)
+
+
+def _bounds(bounds: Any) -> tuple[Any, Any]:
+    """Split SciPy's two forms of bounds."""
+    if bounds is None:
+        return None, None
+    if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
+        return bounds.lb, bounds.ub
+    try:
+        pairs = [(low, high) for low, high in bounds]
+    except (TypeError, ValueError) as error:
+        raise ProblemError(
+            "bounds must be pairs (low, high), one per variable, or an object with lb and ub"
+        ) from error
+    lb = [-np.inf if low is None else low for low, _ in pairs]
+    ub = [np.inf if high is None else high for _, high in pairs]
+    return lb, ub
+
+
+def _warm(given: Result | WarmStart | None, problem: Problem) -> WarmStart | None:
+    """Take from an earlier result what is finite and fits."""
+    if given is None:
+        return None
+    if isinstance(given, Result):
+        y, z = given.multipliers.constraints, given.multipliers.bounds
+        known = bool(np.isfinite(y).all() and np.isfinite(z).all())
+        given = WarmStart(
+            given.x, y if known else None, z if known else None, dict(given.extras)
+        )
+    for label, value, size in (
+        ("x", given.x, problem.n),
+        ("y", given.y, problem.m),
+        ("z", given.z, problem.n),
+    ):
+        if value is not None and value.shape != (size,):
+            raise ProblemError(
+                f"warm_start has {label} of shape {value.shape}; shape ({size},) is needed: it "
+                "must come from a problem of the same size"
+            )
+    return given
+
+
+def _again(oracle: Oracle, problem: Problem) -> Oracle:
+    """Open a door to the same functions that goes on counting."""
+    renewed = Oracle(problem, executor=oracle.executor)
+    renewed.counts = oracle.counts
+    return renewed
+
+
+def _verified(
+    result: Result,
+    oracle: Oracle,
+    choice: tuple[AbstractMethod[Any], Any, float, Any],
+    limits: Limits,
+    watchers: Sequence[Observer],
+) -> Result:
+    """Check at the solution that the rows called linear are; go on from there if not."""
+    problem = oracle.problem
+    chosen, method, tol, options = choice
+    guessed = oracle.linear
+    try:
+        linear = guessed & still_linear(oracle, oracle.x0, result.x)
+    except EvaluationError:
+        return result
+    if np.array_equal(linear, guessed):
+        return replace(result, evaluations=dict(oracle.counts))
+    wrong = int((guessed & ~linear).sum())
+    warnings.warn(
+        f"{wrong} row(s) looked linear near the start point and are not; solving again with them "
+        "as nonlinear. Pass linear=... to optlab.Problem to avoid this.",
+        OptlabWarning,
+        stacklevel=3,
+    )
+    problem = problem.replace(linear=linear)
+    if method == "auto":
+        chosen = build_method(choose_method(problem), tol, options)
+    check_capabilities(chosen.info, problem)
+    left = Limits(
+        limits.max_iter,
+        None if limits.max_eval is None else limits.max_eval - oracle.counts["objective"],
+        None if limits.max_time is None else max(0.0, limits.max_time - result.time),
+    )
+    second = run(chosen, _again(oracle, problem), result.x, left, watchers, seed=result.seed)
+    return replace(
+        second,
+        iterations=result.iterations + second.iterations,
+        time=result.time + second.time,
+        history=result.history + second.history,
+    )
+
+
+class Records(list[T], Generic[T]):
+    """A list of records that shows itself as a table."""
+
+    def __repr__(self) -> str:
+        if not self:
+            return "(none)"
+        rows = [_cells(record) for record in self]
+        header = list(rows[0])
+        table = [header, *([row[name] for name in header] for row in rows)]
+        widths = [max(len(line[i]) for line in table) for i in range(len(header))]
+        lines = [
+            "  ".join(
+                cell.ljust(width) for cell, width in zip(line, widths, strict=True)
+            ).rstrip()
+            for line in table
+        ]
+        lines.insert(1, "  ".join("-" * width for width in widths))
+        return "\n".join(lines)
+
+
+def _cells(record: Any) -> dict[str, str]:
+    """Bring a record into named cells."""
+    if isinstance(record, MethodInfo):
+        return {
+            "name": record.name,
+            "gradient": "needed" if record.needs_gradient else "no",
+            "hessian": "needed" if record.needs_hessian else "optional",
+            "bounds": "yes" if record.handles_bounds else "no",
+            "constraints": record.handles_constraints,
+            "stochastic": "yes" if record.stochastic else "no",
+            "reference": record.reference,
+            "summary": record.summary,
+        }
+    if isinstance(record, ProblemSource):
+        return {
+            "name": record.name,
+            "files": " ".join(record.suffixes) or "-",
+            "summary": record.summary,
+        }
+    return {"record": str(record)}

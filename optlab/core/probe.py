@@ -1,0 +1,103 @@
+"""Find the linear rows of a problem that does not say which they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from optlab.errors import EvaluationError
+
+if TYPE_CHECKING:
+    from optlab.core.oracle import Oracle
+    from optlab.typing import Mask, Matrix, Vector
+
+__all__ = ["find_linear_rows", "still_linear"]
+
+_SEED = 20210712
+"""Fixed, so that the same problem always gives the same answer whatever the user's seed is."""
+
+_SPREADS = (1e-2, 1.0)
+"""Distances of the probes from the start point, relative to max(1, |x_j|)."""
+
+_RELATIVE = 1e-10
+"""Relative change of a row's gradient, and of its value against the affine prediction, that
+rounding may cause."""
+
+
+def find_linear_rows(oracle: Oracle, x0: Vector) -> Mask:
+    """Compare the Jacobian at the start point and at two random points near it.
+
+    A row is called linear when its gradient is the same at all three points and its values follow
+    it. The Jacobian and the rows are evaluated three times each, counted like all evaluations. A
+    probe that cannot be evaluated is tried nearer; if that fails too, no row is called linear.
+
+    Parameters
+    ----------
+    oracle
+        Door to the problem.
+    x0
+        Start point, (n,).
+
+    Returns
+    -------
+    Mask
+        (m,) a guess, to be verified at the solution with :func:`still_linear`.
+    """
+    rng = np.random.default_rng(_SEED)
+    mask = np.ones(oracle.m, dtype=bool)
+    base = np.clip(x0, oracle.lb, oracle.ub)
+    try:
+        oracle.jacobian(base)
+    except EvaluationError:
+        return ~mask
+    for spread in _SPREADS:
+        direction = rng.uniform(-1.0, 1.0, oracle.n) * np.maximum(1.0, np.abs(base))
+        for shrink in (1.0, 1e-3):
+            x = np.clip(base + shrink * spread * direction, oracle.lb, oracle.ub)
+            try:
+                mask &= still_linear(oracle, base, x)
+            except EvaluationError:
+                continue
+            break
+        else:
+            return np.zeros(oracle.m, dtype=bool)
+    return mask
+
+
+def still_linear(oracle: Oracle, x0: Vector, x: Vector) -> Mask:
+    """Say which rows have the same gradient at both points and values that follow it.
+
+    Parameters
+    ----------
+    x0, x
+        (n,)
+
+    Raises
+    ------
+    EvaluationError
+        When something cannot be evaluated at one of the points.
+    """
+    J0, J = oracle.jacobian(x0), oracle.jacobian(x)
+    c0, c = oracle.constraints(x0), oracle.constraints(x)
+    s = x - x0
+    size = _row_max(J0)
+    same_gradient = _row_max(_difference(J, J0)) <= _RELATIVE * size
+    reach = size * float(np.abs(s).sum()) + np.abs(c0) + np.abs(c)
+    follows = np.abs(c - c0 - J0 @ s) <= _RELATIVE * np.maximum(reach, 1e-300)
+    return np.asarray(same_gradient & follows)
+
+
+def _difference(A: Matrix, B: Matrix) -> Any:
+    left: Any = A
+    return left - B
+
+
+def _row_max(A: Any) -> Vector:
+    if isinstance(A, np.ndarray):
+        return np.abs(A).max(axis=1, initial=0.0)
+    matrix = A.tocsr()
+    largest = np.zeros(matrix.shape[0])
+    entry_row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    np.maximum.at(largest, entry_row, np.abs(matrix.data))
+    return largest
