@@ -10,6 +10,7 @@ References: [BK77] Bunch and Kaufman; LAPACK ``dsytrf``, ``dsytrs``.
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -65,56 +66,50 @@ class DenseFactor(AbstractFactor):
     def __init__(self, K: FloatArray, shift: FloatArray | None = None) -> None:
         n = K.shape[0]
         self.n = n
-        self.ok = True
-        self.smallest_pivot = np.inf
+        self.ok = n == 0
+        self.smallest_pivot = math.inf
         self.inertia = Inertia(0, 0, n)
-        self.scale = np.ones(n)
-        if n == 0:
+        self.scale = largest = np.abs(K).max(axis=0, initial=0.0)
+        if n == 0 or not math.isfinite(largest.dot(largest)):
+            # Overflow of the sum of squares: entries beyond 1e154 are not numbers to work with.
             return
-        largest = np.abs(K).max(axis=0)
-        smallest = largest.min()
-        if not (smallest > 0.0 and largest.max() < np.inf):
-            if not np.isfinite(largest).all():
-                self.ok = False
-                return
+        if np.count_nonzero(largest) < n:
             largest[largest == 0.0] = 1.0
-        scale = 1.0 / np.sqrt(largest)
+        self.scale = scale = 1.0 / np.sqrt(largest)
         scaled = K * scale
         scaled *= scale[:, None]
         if shift is not None:
             scaled.reshape(-1)[:: n + 1] += shift
         # The transpose of a C-ordered symmetric matrix is itself in Fortran's order.
-        ldl, pivots, info = lapack.dsytrf(
+        self._ldl, self._pivots, info = lapack.dsytrf(
             scaled.T, lower=1, lwork=_workspace(n), overwrite_a=1
         )
-        self._ldl, self._pivots, self.scale = ldl, pivots, scale
         self.inertia = self._count()
         self.ok = info == 0 and self.smallest_pivot > 0.0
 
     def _count(self) -> Inertia:
-        """Read the inertia from the blocks of B: a 2x2 block of [BK77] has one of each sign."""
+        """Read the inertia from the blocks of B: a 2x2 block of [BK77] has one of each sign.
+
+        The pivots go through a Python list because reductions of short arrays cost more in
+        NumPy's call than in the loop.
+        """
+        n = self.n
+        threshold = n * EPS
         d = self._ldl.diagonal()
-        pivots = self._pivots
-        threshold = self.n * EPS
-        if pivots.min() > 0:
-            magnitude = np.abs(d)
-            self.smallest_pivot = float(magnitude.min())
-            if self.smallest_pivot > threshold:
-                pos = int(np.count_nonzero(d > 0.0))
-                return Inertia(pos, self.n - pos, 0)
-            pos = int(np.count_nonzero(d > threshold))
-            zero = int(np.count_nonzero(magnitude <= threshold))
-            return Inertia(pos, self.n - pos - zero, zero)
-        single = pivots > 0
-        d1 = d[single]
-        # Rows of the 2x2 blocks come in consecutive pairs; the first of each has the coupling.
-        first = np.flatnonzero(~single)[::2]
-        coupling = np.abs(self._ldl[first + 1, first])
-        pairs = int(np.count_nonzero(coupling > threshold))
-        pos = int(np.count_nonzero(d1 > threshold)) + pairs
-        neg = int(np.count_nonzero(d1 < -threshold)) + pairs
-        self.smallest_pivot = float(min(np.abs(d1).min(initial=np.inf), coupling.min()))
-        return Inertia(pos, neg, self.n - pos - neg)
+        single = self._pivots > 0
+        pairs = 0
+        if np.count_nonzero(single) < n:
+            # Rows of 2x2 blocks come in consecutive pairs; the first of each has the coupling.
+            first = (~single).nonzero()[0][::2]
+            coupling = np.abs(self._ldl[first + 1, first])
+            pairs = int(np.count_nonzero(coupling > threshold))
+            d = d[single]
+            self.smallest_pivot = float(coupling.min())
+        smallest = min(map(abs, d.tolist()), default=math.inf)
+        self.smallest_pivot = min(self.smallest_pivot, smallest)
+        pos = int(np.count_nonzero(d > threshold)) + pairs
+        neg = int(np.count_nonzero(d < -threshold)) + pairs
+        return Inertia(pos, neg, n - pos - neg)
 
     def solve(self, b: FloatArray) -> FloatArray:
         """Return K^{-1} b, b of shape (n,) or (n, k)."""

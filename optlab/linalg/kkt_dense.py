@@ -15,7 +15,7 @@ from optlab.linalg.dense import DenseFactor
 from optlab.linalg.factorization import Inertia
 from optlab.linalg.kkt_face import AbstractFaceFactor
 from optlab.linalg.low_rank import LowRank
-from optlab.linalg.refinement import BACKWARD_ERROR, largest, refined_solve
+from optlab.linalg.refinement import BACKWARD_ERROR, norm, refined_solve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +43,7 @@ class DenseKKT:
         ml = 0 if A is None else int(A.shape[0])
         self._sizes = (n, mh, ml)
         order = n + mh + ml
+        self._always = np.ones(mh, dtype=bool)
         self._template = np.zeros((order, order))
         if A is not None and ml:
             rows = A.toarray() if sp.issparse(A) else A
@@ -72,13 +73,10 @@ class DenseKKT:
             K[:n, n : n + mh] = rows.T
             diagonal[n : n + mh] = np.negative(dual_h)
         n_free = int(np.count_nonzero(free))
-        n_active = int(np.count_nonzero(active)) if ml else 0
+        n_active = int(np.count_nonzero(active))
         face: IntArray | None = None
         if n_free < n or n_active < ml:
-            alive = np.ones(order, dtype=bool)
-            alive[:n] = free
-            alive[n + mh :] = active
-            face = np.flatnonzero(alive)
+            face = np.concatenate((free, self._always, active)).nonzero()[0]
             K = K[face[:, None], face]
         return DenseFaceFactor(K, face, self._sizes, (n_free, mh + n_active))
 
@@ -137,23 +135,21 @@ class DenseFaceFactor(AbstractFaceFactor):
             return np.zeros_like(b)
         scale = factor.scale
         b_scaled = b * scale
-        size = largest(b_scaled)
+        size = norm(b_scaled)
         if size == 0.0:
             self.residual = 0.0
             return np.zeros_like(b)
         x = factor.solve(b)
         residual = (b - K @ x) * scale
-        error = largest(residual)
         # NaN fails the test and goes on to the careful route.
-        if not error <= BACKWARD_ERROR * (largest(x / scale) + size):
+        if not norm(residual) <= BACKWARD_ERROR * (norm(x / scale) + size):
             x_scaled, residual = refined_solve(
                 lambda v: scale * (K @ (scale * v)),
                 lambda r: factor.solve(r / scale) / scale,
                 b_scaled,
             )
             x = scale * x_scaled
-            error = largest(residual)
-        self.residual = error / size
+        self.residual = norm(residual) / size
         return x
 
     @property

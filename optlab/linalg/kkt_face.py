@@ -24,8 +24,8 @@ class AbstractFaceFactor(ABC):
     inertia_ok : bool
         Exactly n_free positive and mh + n_active negative eigenvalues.
     residual : float
-        ``|b - K x| / |b|`` of the last solve against the unregularised matrix, in the maximum
-        norm after equilibration; not small means dependent rows with an inconsistent
+        ``|b - K x| / |b|`` of the last solve against the unregularised matrix, in the
+        Euclidean norm after equilibration; not small means dependent rows with an inconsistent
         right-hand side, and the solution is then one of least residual.
     """
 

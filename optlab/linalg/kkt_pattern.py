@@ -137,20 +137,20 @@ class KKTPattern:
         hessian_values: FloatArray,
         jacobian_values: FloatArray,
         primal_diagonal: float | FloatArray,
-        dual_h: float | FloatArray,
+        dual_diagonal: FloatArray,
         alive: BoolArray,
     ) -> FaceValues:
         """Return the equilibrated values of K on the face ``alive`` (order,) bool.
 
-        ``primal_diagonal`` is added to the diagonal of W.
+        ``primal_diagonal`` is added to the diagonal of W, ``dual_diagonal`` (mh + ml,) is
+        subtracted from that of the rows.
         """
-        n, mh = self.n, self.mh
-        order = self.lower.n
+        n, order = self.n, self.lower.n
         diagonal = np.zeros(order)
         diagonal[:n] = primal_diagonal
         if self._w_diagonal.size:
             diagonal[self._w_diagonal_at] += hessian_values[self._w_diagonal]
-        diagonal[n : n + mh] = np.negative(dual_h)
+        diagonal[n:] = np.negative(dual_diagonal)
         sources = (
             hessian_values[self._w_lower], jacobian_values, self._a_values, diagonal,
         )  # fmt: skip

@@ -36,7 +36,7 @@ from optlab.linalg.factorization import AbstractSymbolic, Inertia, analyze, avai
 from optlab.linalg.kkt_face import AbstractFaceFactor
 from optlab.linalg.kkt_pattern import FaceValues, KKTPattern, csr_pattern, stored_values
 from optlab.linalg.low_rank import LowRank
-from optlab.linalg.refinement import largest, refined_solve
+from optlab.linalg.refinement import norm, refined_solve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -87,8 +87,12 @@ class SparseKKT:
         free: BoolArray,
         active: BoolArray,
         sigma: float,
+        delta: float = 0.0,
     ) -> AbstractFaceFactor:
-        """Assemble and factor; climb the ladder until the factorization is trusted."""
+        """Assemble and factor; climb the ladder until the factorization is trusted.
+
+        ``delta`` is subtracted from the diagonal of the rows of A.
+        """
         n, mh, _ = self._sizes
         low_rank = W if isinstance(W, LowRank) else None
         hessian = None if low_rank is not None else W
@@ -98,8 +102,10 @@ class SparseKKT:
         alive = np.ones(analysis.pattern.lower.n, dtype=bool)
         alive[:n] = free
         alive[n + mh :] = active
+        dual = np.full(mh + self._sizes[2], delta)
+        dual[:mh] = dual_h
         values = analysis.pattern.assemble(
-            stored_values(hessian), stored_values(jacobian), shift, dual_h, alive
+            stored_values(hessian), stored_values(jacobian), shift, dual, alive
         )
         n_free = int(np.count_nonzero(alive[:n]))
         wanted = Inertia(n_free, int(np.count_nonzero(alive)) - n_free, 0)
@@ -201,7 +207,7 @@ class SparseFaceFactor(AbstractFaceFactor):
         b = self._analysis.pattern.matvec(data, probe)
         x = self._factor.solve(b)
         residual = b - self._analysis.pattern.matvec(data, x)
-        error = largest(residual) / (largest(x) + largest(b))
+        error = norm(residual) / (norm(x) + norm(b))
         return error if np.isfinite(error) else np.inf
 
     def matvec(self, v: FloatArray) -> FloatArray:
@@ -224,14 +230,14 @@ class SparseFaceFactor(AbstractFaceFactor):
 
     def _refine(self, b: FloatArray) -> tuple[FloatArray, float]:
         """Refine; while that fails and the system is not merely inconsistent, climb."""
-        size = largest(b)
+        size = norm(b)
         if size == 0.0:
             return np.zeros_like(b), 0.0
         best, best_error = np.zeros_like(b), np.inf
         while True:
             if self._factor.ok:
                 x, residual = refined_solve(self.matvec, self.apply_inverse, b)
-                error = largest(residual) / size
+                error = norm(residual) / size
                 if error < best_error:
                     best, best_error = x, error
                 if error <= ACCEPTED_RESIDUAL or self._is_least(residual):
@@ -243,7 +249,7 @@ class SparseFaceFactor(AbstractFaceFactor):
 
     def _is_least(self, residual: FloatArray) -> bool:
         """K r = 0 at a residual that no correction can reduce: the rows contradict b."""
-        return largest(self.matvec(residual)) <= 1e-3 * largest(residual)
+        return norm(self.matvec(residual)) <= 1e-3 * norm(residual)
 
     @property
     def diagnostics(self) -> Mapping[str, float | str]:
@@ -272,7 +278,7 @@ class LowRankFaceFactor(AbstractFaceFactor):
         C = np.diag(signs) + self._V.T @ self._Z
         C = 0.5 * (C + C.T)
         values = np.linalg.eigvalsh(C) if signs.size else signs
-        threshold = EPS * signs.size * largest(values)
+        threshold = EPS * signs.size * norm(values)
         negative = int(np.count_nonzero(values < -threshold))
         zero = int(np.count_nonzero(np.abs(values) <= threshold))
         positive = signs.size - negative - zero
@@ -301,7 +307,7 @@ class LowRankFaceFactor(AbstractFaceFactor):
         scale = self._base.scale
         b = b * scale
         x, residual = refined_solve(self._matvec, self._apply_inverse, b)
-        self.residual = largest(residual) / (largest(b) or 1.0)
+        self.residual = norm(residual) / (norm(b) or 1.0)
         return scale * x
 
     @property

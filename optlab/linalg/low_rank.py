@@ -47,6 +47,10 @@ class LowRank:
         product: FloatArray = self.diagonal * v + self.U @ (self.M @ (self.U.T @ v))
         return product
 
+    def __matmul__(self, v: FloatArray) -> FloatArray:
+        """Return W v, (n,), so that models need not know which form W has."""
+        return self.matvec(v)
+
     def dense(self) -> FloatArray:
         """Return W as an array (n, n)."""
         W: FloatArray = self.U @ self.M @ self.U.T

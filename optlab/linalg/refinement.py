@@ -12,6 +12,7 @@ residual of the space searched, also when K is singular and the system inconsist
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,9 +31,9 @@ MAX_STEPS = 12
 SLOW = 0.5
 
 
-def largest(v: FloatArray) -> float:
-    """Return the maximum norm of v, 0.0 for an empty one."""
-    return float(np.abs(v).max(initial=0.0))
+def norm(v: FloatArray) -> float:
+    """Return the Euclidean norm of v; an inner product is the cheapest reduction there is."""
+    return math.sqrt(v.dot(v))
 
 
 def refined_solve(
@@ -53,16 +54,16 @@ def refined_solve(
     x, residual : (n,) each
         With residual = b - K x as computed, and no larger than b.
     """
-    size = largest(b)
+    size = norm(b)
     if size == 0.0:
         return np.zeros_like(b), np.zeros_like(b)
     x = apply_inverse(b)
-    if not np.isfinite(x).all():
-        return np.zeros_like(b), b.copy()
     residual = b - matvec(x)
-    error = largest(residual)
-    if error <= BACKWARD_ERROR * (largest(x) + size):
+    error = norm(residual)
+    if error <= BACKWARD_ERROR * (norm(x) + size):
         return x, residual
+    if not math.isfinite(error):
+        return np.zeros_like(b), b.copy()
     return _minimise_residual(matvec, apply_inverse, b, x)
 
 
@@ -75,29 +76,27 @@ def _minimise_residual(
     """Run the recurrence of the module's docstring; z = B b is its first direction."""
     x = np.zeros_like(b)
     residual = b.copy()
-    size = largest(b)
+    size = error = norm(b)
     directions: list[tuple[FloatArray, FloatArray]] = []
-    norm = float(np.linalg.norm(residual))
     for _ in range(MAX_STEPS):
         q = matvec(z)
         for z_old, q_old in directions:
-            component = float(q_old @ q)
+            component = q_old.dot(q)
             q = q - component * q_old
             z = z - component * z_old
-        length = float(np.linalg.norm(q))
-        if not 0.0 < length < np.inf:
+        length = norm(q)
+        if not 0.0 < length < math.inf:
             break
         z, q = z / length, q / length
-        alpha = float(q @ residual)
-        x_new = x + alpha * z
+        x_new = x + q.dot(residual) * z
         # The residual is computed afresh: the recurrence for it would hide rounding errors.
         residual_new = b - matvec(x_new)
-        norm_new = float(np.linalg.norm(residual_new))
-        if not norm_new < norm:
+        error_new = norm(residual_new)
+        if not error_new < error:
             break
-        slow = norm_new > SLOW * norm and len(directions) > 1
-        x, residual, norm = x_new, residual_new, norm_new
-        if slow or largest(residual) <= BACKWARD_ERROR * (largest(x) + size):
+        slow = error_new > SLOW * error and len(directions) > 1
+        x, residual, error = x_new, residual_new, error_new
+        if slow or error <= BACKWARD_ERROR * (norm(x) + size):
             break
         directions.append((z, q))
         z = apply_inverse(residual)
