@@ -5,11 +5,20 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 import shapecheck
 
 if os.environ.get("OPTLAB_SHAPES", "1") != "0":
     shapecheck.install()
+
+# The same examples on every run, so that a red run can be repeated; HYPOTHESIS_PROFILE=search looks
+# for new ones.
+hypothesis.settings.register_profile(
+    "suite", deadline=None, derandomize=True, max_examples=25, database=None
+)
+hypothesis.settings.register_profile("search", deadline=None, max_examples=500)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 ROOT = Path(__file__).parent.parent
 
