@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optlab.core.control import BudgetSpent
-from optlab.core.kkt import Certificate, CertifiedPoint, certify
+from optlab.core.kkt import Certificate
 from optlab.core.result import Multipliers, Result
 from optlab.core.status import PointStatus, StopReason
+from optlab.core.verdict import CertifiedPoint, certify
 from optlab.errors import EvaluationError
 
 if TYPE_CHECKING:

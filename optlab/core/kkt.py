@@ -31,31 +31,19 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from optlab.core.control import Tolerances
 from optlab.core.multipliers import bound_multipliers, fit_multipliers
-from optlab.core.status import PointStatus
 from optlab.errors import ProblemError
 from optlab.typing import Mask, Matrix, Vector
 
 __all__ = [
     "Certificate",
-    "CertifiedPoint",
     "Evaluable",
     "certificate",
-    "certify",
+    "derived_bound_multipliers",
     "error_estimators",
-    "infeasibility_stationarity",
+    "fitted_multipliers",
     "least_squares_multipliers",
-    "point_status",
 ]
-
-UNBOUNDED_OBJECTIVE = -1e20
-"""A feasible point whose objective is below this may be called unbounded, when the method proposes
-it. The number is the "infinity" of the CUTEst and AMPL file formats."""
-
-_INFEASIBLE_ROOT = 0.5
-"""INFEASIBLE_STATIONARY asks for a relative stationarity of tol**0.5, as Percival.jl does
-(docs/decisions): the violation itself keeps a gradient of its own size near such a point."""
 
 
 class Evaluable(Protocol):
@@ -163,18 +151,6 @@ class Certificate:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-@dataclass(frozen=True, slots=True)
-class CertifiedPoint:
-    """A point, its multipliers and what the checker says of them."""
-
-    x: Vector
-    f: float
-    y: Vector
-    z: Vector
-    certificate: Certificate
-    status: PointStatus
-
-
 def error_estimators(problem: Evaluable, x: Any, y: Any = None, z: Any = None) -> Certificate:
     """Evaluate the error estimators of [DH21] and the max-norm residuals at any point.
 
@@ -242,12 +218,38 @@ def certificate(
         d = d + problem.jacobian(x).T @ y
     if z is None:
         z = bound_multipliers(inside, d, problem.lb, problem.ub)
-    multipliers = np.concatenate((y, z))
-    at = np.concatenate((s, inside))
+    return _estimators(problem, (s, inside), (y, z), d, (primal, Ec))
+
+
+def _estimators(
+    problem: Evaluable,
+    inside: tuple[Vector, Vector],
+    multipliers: tuple[Vector, Vector],
+    d: Vector,
+    constraint_errors: tuple[float, float],
+) -> Certificate:
+    """Evaluate the formulas of the module's docstring.
+
+    Parameters
+    ----------
+    inside
+        Rows and point after projection onto their sides.
+    multipliers
+        y and z.
+    d
+        grad f + J'y, (n,).
+    constraint_errors
+        Max-norm and Euclidean norm of the violation.
+    """
+    s, x = inside
+    y, z = multipliers
+    primal, Ec = constraint_errors
+    signed = np.concatenate((y, z))
+    at = np.concatenate((s, x))
     low = at - np.concatenate((problem.cl, problem.lb))
     up = np.concatenate((problem.cu, problem.ub)) - at
-    mu = np.abs(multipliers)
-    gap = np.where(multipliers > 0.0, up, np.where(multipliers < 0.0, low, 0.0))
+    mu = np.abs(signed)
+    gap = np.where(signed > 0.0, up, np.where(signed < 0.0, low, 0.0))
     missing = np.isinf(gap)
     minima = np.minimum(mu, gap)
     products = mu * np.where(missing, mu, gap)
@@ -255,7 +257,7 @@ def certificate(
     squared = float(gradient @ gradient)
     Em0 = math.sqrt(squared + float(products.sum()))
     Em1 = math.sqrt(squared + float(minima @ minima))
-    projected = np.clip(inside - d, problem.lb, problem.ub) - inside
+    projected = np.clip(x - d, problem.lb, problem.ub) - x
     dual = max(_max(np.abs(projected)), _max(np.abs(gradient)), _max(mu[missing]))
     scale = max(100.0, float(mu.sum()) / max(1, mu.size)) / 100.0
     return Certificate(
@@ -269,72 +271,6 @@ def certificate(
         complementarity=_max(minima[~missing]),
         scale=scale,
     )
-
-
-def point_status(
-    problem: Evaluable,
-    x: Vector,
-    cert: Certificate,
-    tolerances: Tolerances,
-    *,
-    unbounded_value: float | None = None,
-) -> PointStatus:
-    """Classify a point by its certificate.
-
-    STATIONARY iff primal <= ctol, dual / scale <= tol and complementarity / scale <= tol.
-    INFEASIBLE_STATIONARY iff primal > ctol and the violation cannot be reduced to first order:
-    :func:`infeasibility_stationarity` <= sqrt(tol).
-
-    Parameters
-    ----------
-    unbounded_value
-        Objective at x when the method proposes UNBOUNDED_DIRECTION, else None. The proposal is
-        accepted at a feasible point with an objective below -1e20.
-    """
-    feasible = cert.primal <= tolerances.ctol
-    if feasible and unbounded_value is not None and unbounded_value < UNBOUNDED_OBJECTIVE:
-        return PointStatus.UNBOUNDED_DIRECTION
-    if feasible:
-        limit = tolerances.tol * cert.scale
-        if cert.dual <= limit and cert.complementarity <= limit:
-            return PointStatus.STATIONARY
-        return PointStatus.FEASIBLE
-    if math.isfinite(cert.primal) and problem.has_jacobian and problem.m:
-        slope = infeasibility_stationarity(problem, x)
-        if slope <= tolerances.tol**_INFEASIBLE_ROOT:
-            return PointStatus.INFEASIBLE_STATIONARY
-    return PointStatus.UNKNOWN
-
-
-def infeasibility_stationarity(problem: Evaluable, x: Vector) -> float:
-    """Measure how far x is from a stationary point of the violation.
-
-    With v = c - P[cl, cu](c) the violation of the rows and u = v / |v|, returns the max-norm of the
-    projected gradient of |v| over the bounds and the satisfied linear rows,
-
-        |P[lb, ub](x - J'u - A'w) - x|,   w = sign-feasible least-squares multipliers of these rows,
-
-    which is relative to the size of the violation. 0 when no row is violated.
-
-    Parameters
-    ----------
-    x
-        (n,)
-    """
-    c = np.asarray(problem.constraints(x), dtype=np.float64)
-    v = c - np.clip(c, problem.cl, problem.cu)
-    size = float(np.linalg.norm(v))
-    if size == 0.0:
-        return 0.0
-    J = problem.jacobian(x)
-    d = np.asarray(J.T @ (v / size))
-    kept = (
-        np.zeros(problem.m, dtype=bool) if problem.linear is None else problem.linear & (v == 0)
-    )
-    if kept.any():
-        d = d + J.T @ _fitted(problem, x, d, J, c, kept)[0]
-    inside = np.clip(x, problem.lb, problem.ub)
-    return _max(np.abs(np.clip(inside - d, problem.lb, problem.ub) - inside))
 
 
 def least_squares_multipliers(problem: Evaluable, x: Vector) -> tuple[Vector, Vector]:
@@ -363,51 +299,33 @@ def least_squares_multipliers(problem: Evaluable, x: Vector) -> tuple[Vector, Ve
         return np.zeros(0), bound_multipliers(x, g, problem.lb, problem.ub)
     J = problem.jacobian(x)
     c = np.asarray(problem.constraints(x), dtype=np.float64)
-    return _fitted(problem, x, g, J, c, np.ones(problem.m, dtype=bool))
+    return fitted_multipliers(problem, x, g, J, c, np.ones(problem.m, dtype=bool))
 
 
-def certify(
-    problem: Evaluable,
-    x: Vector,
-    f: float,
-    multipliers: tuple[Vector | None, Vector | None],
-    tolerances: Tolerances,
-    *,
-    unbounded: bool = False,
-) -> CertifiedPoint:
-    """Fill in missing multipliers, evaluate the certificate and classify the point.
+def derived_bound_multipliers(problem: Evaluable, x: Vector, y: Vector) -> Vector:
+    """Derive z (n,) from x and y; see :func:`optlab.core.multipliers.bound_multipliers`."""
+    d = np.asarray(problem.gradient(x), dtype=np.float64)
+    if problem.m:
+        d = d + problem.jacobian(x).T @ y
+    return bound_multipliers(np.clip(x, problem.lb, problem.ub), d, problem.lb, problem.ub)
+
+
+def fitted_multipliers(
+    problem: Evaluable, x: Vector, g: Vector, J: Matrix, c: Vector, rows: Mask
+) -> tuple[Vector, Vector]:
+    """Solve the problem of :func:`least_squares_multipliers` with g for grad f and some rows only.
 
     Parameters
     ----------
-    multipliers
-        y and z as the method left them; None where it has none.
-    unbounded
-        Whether the method proposes UNBOUNDED_DIRECTION.
+    x, g
+        (n,)
+    J
+        (m, n) Jacobian at x.
+    c
+        (m,) rows at x.
+    rows
+        (m,) rows that may have a multiplier.
     """
-    y, z = multipliers
-    n, m = problem.n, problem.m
-    if not problem.has_gradient or (m and not problem.has_jacobian):
-        y = np.full(m, np.nan) if y is None else y
-        z = np.full(n, np.nan) if z is None else z
-        cert = certificate(problem, x, None, None)
-    else:
-        if y is None and m:
-            y, z = least_squares_multipliers(problem, x)
-        y = np.zeros(0) if y is None else y
-        if z is None:
-            d = np.asarray(problem.gradient(x), dtype=np.float64)
-            d = d + problem.jacobian(x).T @ y if m else d
-            inside = np.clip(x, problem.lb, problem.ub)
-            z = bound_multipliers(inside, d, problem.lb, problem.ub)
-        cert = certificate(problem, x, y, z)
-    value = f if unbounded else None
-    status = point_status(problem, x, cert, tolerances, unbounded_value=value)
-    return CertifiedPoint(x, f, y, z, cert, status)
-
-
-def _fitted(
-    problem: Evaluable, x: Vector, g: Vector, J: Matrix, c: Vector, rows: Mask
-) -> tuple[Vector, Vector]:
     s = np.clip(c, problem.cl, problem.cu)
     inside = np.clip(x, problem.lb, problem.ub)
     return fit_multipliers(

@@ -32,7 +32,8 @@ def bound_multipliers(x: Vector, d: Vector, lb: Vector, ub: Vector) -> Vector:
         (n,)
     """
     gap = np.where(d > 0.0, x - lb, ub - x)
-    return np.where(np.abs(d) >= gap, -d, 0.0)
+    # Adding 0.0 turns -0.0 into 0.0.
+    return np.where(np.abs(d) >= gap, -d, 0.0) + 0.0
 
 
 def fit_multipliers(

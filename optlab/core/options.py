@@ -180,7 +180,7 @@ def _check_options(cls: type[AbstractMethod[Any]], given: Mapping[str, Any]) -> 
         if not _fits(value, known[name]):
             raise OptionError(
                 f"option {name} of {cls.info.name} is {value!r} of type "
-                f"{type(value).__name__}; needed is {known[name]}"
+                f"{type(value).__name__}; needed is {_text(known[name])}"
             )
 
 
@@ -189,7 +189,7 @@ def _fits(value: Any, annotation: Any) -> bool:
 
     Anything else is left to the method's own checks.
     """
-    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "?")
+    text = _text(annotation)
     allowed: set[type] = set()
     for part in text.split("|"):
         if part.strip() not in _SIMPLE:
@@ -198,6 +198,11 @@ def _fits(value: Any, annotation: Any) -> bool:
     if isinstance(value, bool):
         return bool in allowed
     return isinstance(value, tuple(allowed))
+
+
+def _text(annotation: Any) -> str:
+    """Return an annotation as written."""
+    return annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "?")
 
 
 _SIMPLE: dict[str, tuple[type, ...]] = {
