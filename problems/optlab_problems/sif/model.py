@@ -1,0 +1,147 @@
+"""A decoded file as an object that evaluates itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from optlab.typing import Mask, Matrix, Vector
+from optlab_problems.sif.cards import read_cards
+from optlab_problems.sif.decode import decode_data
+from optlab_problems.sif.errors import Limits
+from optlab_problems.sif.functions import read_functions
+from optlab_problems.sif.settings import checked_parameters
+from optlab_problems.sif.structure import Structure, build_structure
+from optlab_problems.sif.vector_plan import VectorPlan
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["SifModel"]
+
+#: Sizes (n and m) up to which derivatives come as ndarrays: below, a csr_array costs more than zeros.
+_DENSE_UP_TO = 150
+
+
+class SifModel:
+    """A problem from a SIF file: its arrays, and the five verbs.
+
+    Parameters
+    ----------
+    path
+        The file.
+    params
+        Values for its ``$-PARAMETER`` names.
+    dense
+        Return ndarrays (True), csr_arrays (False), or ndarrays up to n = m = 150 (None).
+    single
+        Read Fortran constants without a D exponent in single precision, as Fortran does.
+    limits
+        What the file may cost.
+
+    Raises
+    ------
+    SifError
+        With file, line, text and reason.
+    OSError
+        When the file cannot be read.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        params: Mapping[str, Any] | None = None,
+        *,
+        dense: bool | None = None,
+        single: bool = False,
+        limits: Limits | None = None,
+    ) -> None:
+        self._arguments = (path, params, dense, single, limits)
+        limits = limits or Limits()
+        text = read_cards(path, checked_parameters(path, params, limits), limits)
+        draft = decode_data(text, limits)
+        self.structure: Structure = build_structure(text.name, text.file, draft)
+        self.objective_bounds = tuple(draft.objective_bounds)
+        elements = read_functions(text.file, text.elements, limits)
+        groups = read_functions(text.file, text.groups, limits)
+        m = int((~self.structure.objective).sum())
+        if dense is None:
+            dense = self.structure.n <= _DENSE_UP_TO and m <= _DENSE_UP_TO
+        self._plan = VectorPlan(
+            self.structure, elements, groups, dense=dense, single=single,
+            pattern_limit=limits.pattern_entries,
+        )  # fmt: skip
+        # The plan keeps results of the last point, so threads must take turns.
+        self._lock = Lock()
+        self._product_key: tuple[bytes, bytes, float] | None = None
+        self._product_matrix: Any = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A worker process reads the file again: that is cheaper than moving patterns.
+        return _again, self._arguments
+
+    @property
+    def linear(self) -> Mask:
+        """Constraint rows that are affine by their form, (m,)."""
+        s = self.structure
+        return s.affine[~s.objective]
+
+    @property
+    def constraint_names(self) -> tuple[str, ...]:
+        """Names of the constraint rows."""
+        s = self.structure
+        return tuple(n for n, free in zip(s.group_names, s.objective, strict=True) if not free)
+
+    @property
+    def has_hessian(self) -> bool:
+        """Whether the Hessian's pattern is within its limit; products are always available."""
+        return self._plan.has_hessian
+
+    def objective(self, x: Vector) -> float:
+        """Return f(x)."""
+        with self._lock:
+            return self._plan.objective(x)
+
+    def gradient(self, x: Vector) -> Vector:
+        """Return the gradient of f, (n,)."""
+        with self._lock:
+            return self._plan.gradient(x)
+
+    def constraints(self, x: Vector) -> Vector:
+        """Return c(x), (m,)."""
+        with self._lock:
+            return self._plan.constraints(x)
+
+    def jacobian(self, x: Vector) -> Matrix:
+        """Return the Jacobian of c, (m, n)."""
+        with self._lock:
+            return self._plan.jacobian(x)
+
+    def hessian(self, x: Vector, y: Vector, sigma: float) -> Matrix:
+        """Return sigma Hess f(x) + sum y_i Hess c_i(x), (n, n)."""
+        with self._lock:
+            return self._plan.hessian(x, y, sigma)
+
+    def hprod(self, x: Vector, y: Vector, sigma: float, v: Vector) -> Vector:
+        """Return the product of `hessian` with v, (n,)."""
+        with self._lock:
+            if not self._plan.has_hessian:
+                return self._plan.hprod(x, y, sigma, v)
+            key = (x.tobytes(), y.tobytes(), sigma)
+            if key != self._product_key:
+                # Krylov methods ask for many products with one matrix.
+                self._product_matrix = self._plan.hessian(x, y, sigma)
+                self._product_key = key
+            product: Vector = self._product_matrix @ v
+            return product
+
+
+def _again(
+    path: str | Path,
+    params: Mapping[str, Any] | None,
+    dense: bool | None,
+    single: bool,
+    limits: Limits | None,
+) -> SifModel:
+    return SifModel(path, params, dense=dense, single=single, limits=limits)
