@@ -13,7 +13,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from optlab import Problem
-from optlab.typing import Vector
+from optlab.typing import Indices, Vector
 
 BELOW, ABOVE, BETWEEN, EQUAL = range(4)
 
@@ -75,7 +75,7 @@ class Planted:
             y=self.y / factors,
         )
 
-    def with_variables_permuted(self, order: Vector) -> Planted:
+    def with_variables_permuted(self, order: Indices) -> Planted:
         """Rename the variables: the new variable i is the old variable order[i]."""
         return replace(
             self,
