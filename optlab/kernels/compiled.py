@@ -10,7 +10,7 @@ from numba import njit
 
 # The same numbers as in the twin; numba freezes globals into the compiled code.
 ZERO_SLOPE = 1e-14
-ZERO_DERIVATIVE = 1e-15
+ZERO_DERIVATIVE = 1e-14
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -29,9 +29,8 @@ def line_minimum_compiled(u, w, lo, hi, lam, d, bl, bu):  # type: ignore[no-unty
         wj = w[j]
         if wj == 0.0:
             continue
-        xj = min(max(u[j], lo[j]), hi[j])
-        derivative -= wj * xj
-        magnitude += abs(wj * xj)
+        derivative -= wj * min(max(u[j], lo[j]), hi[j])
+        magnitude += abs(wj * u[j])
         if wj > 0.0:
             t_in, t_out = (u[j] - hi[j]) / wj, (u[j] - lo[j]) / wj
         else:
@@ -61,9 +60,9 @@ def line_minimum_compiled(u, w, lo, hi, lam, d, bl, bu):  # type: ignore[no-unty
             times[count], slopes[count] = t, 0.0
             jumps[count] = abs(di) * (bu[i] - bl[i])
             count += 1
-    zero = ZERO_DERIVATIVE * magnitude
-    if derivative >= -zero:
+    if derivative >= 0.0:
         return 0.0
+    zero = ZERO_DERIVATIVE * magnitude
     start = 0.0
     raw = slope
     for k in np.argsort(times[:count]):

@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 
 # The slope is a sum with cancellation; below this fraction of its largest term it is zero.
 ZERO_SLOPE = 1e-14
-# The derivative, too: below this fraction of the sum of its terms' magnitudes it is zero. Where
-# the polyhedron has no interior phi' tends to zero, and rounding must not make it negative.
-ZERO_DERIVATIVE = 1e-15
+# Where the polyhedron has no interior phi' tends to zero along whole rays, and rounding must not
+# make it negative there: below this fraction of sum |d_i b_i| + sum |w_j u_j|, the terms whose
+# differences the walk adds up, the derivative is zero.
+ZERO_DERIVATIVE = 1e-14
 
 
 class DualLine(NamedTuple):
@@ -83,11 +84,10 @@ def line_minimum_numpy(line: DualLine) -> float:
     bl, bu = line.bl[changed], line.bu[changed]
     upper = (lam > 0.0) | ((lam == 0.0) & (d > 0.0))
     side = np.where(upper, bu, bl)
-    x = np.clip(u, lo, hi)
-    derivative = float(d.dot(side)) - float(w.dot(x))
-    zero = ZERO_DERIVATIVE * (float(np.abs(d).dot(np.abs(side))) + float(np.abs(w).dot(np.abs(x))))
-    if derivative >= -zero:
+    derivative = float(d.dot(side)) - float(w.dot(np.clip(u, lo, hi)))
+    if derivative >= 0.0:
         return 0.0
+    zero = ZERO_DERIVATIVE * (float(np.abs(d).dot(np.abs(side))) + float(np.abs(w).dot(np.abs(u))))
     t_row = -lam / d
     enters = t_in > 0.0
     leaves = (t_out > 0.0) & (t_out < math.inf)

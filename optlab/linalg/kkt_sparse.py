@@ -115,7 +115,9 @@ class SparseKKT:
         return LowRankFaceFactor(factor, low_rank, wanted)
 
     def _analysis(
-        self, hessian: FloatArray | sp.csr_array | None, jacobian: FloatArray | sp.csr_array | None
+        self,
+        hessian: FloatArray | sp.csr_array | None,
+        jacobian: FloatArray | sp.csr_array | None,
     ) -> Analysis:
         """Return the analysis for these patterns; keep the last two (true and low-rank W)."""
         for analysis in self._analyses:
@@ -266,7 +268,7 @@ class LowRankFaceFactor(AbstractFaceFactor):
     """Woodbury's formula around a :class:`SparseFaceFactor` for the diagonal part of W."""
 
     def __init__(self, base: SparseFaceFactor, W: LowRank, wanted: Inertia) -> None:
-        self._base, self._sizes = base, base._sizes  # noqa: SLF001 - same module
+        self._base, self._sizes = base, base._sizes
         V, signs = W.signed_factor()
         scale = base.scale
         self._V = np.zeros((scale.size, V.shape[1]))
@@ -274,7 +276,7 @@ class LowRankFaceFactor(AbstractFaceFactor):
         self._signs = signs
         self._Z = np.zeros_like(self._V)
         for j, column in enumerate(self._V.T):
-            self._Z[:, j], _ = base._refine(column)  # noqa: SLF001 - same module
+            self._Z[:, j], _ = base._refine(column)
         C = np.diag(signs) + self._V.T @ self._Z
         C = 0.5 * (C + C.T)
         values = np.linalg.eigvalsh(C) if signs.size else signs

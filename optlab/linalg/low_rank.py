@@ -1,6 +1,6 @@
 """Symmetric matrices of the form diagonal plus low rank, as quasi-Newton methods give them.
 
-    W = diag(d) + U M U',    U (n, k),  M (k, k) symmetric,  k << n.
+W = diag(d) + U M U',    U (n, k),  M (k, k) symmetric,  k << n.
 """
 
 from __future__ import annotations

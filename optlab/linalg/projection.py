@@ -60,11 +60,16 @@ __all__ = [
 FEASIBILITY = 1e-12
 # Beyond it, a correction of x on the face is worth its two products with A.
 POLISHED = 1e-14
+# Row errors, relative to |x| and |y|, up to which correcting x on the face is a matter of
+# rounding and leaves x optimal.
+ROUNDING = 1e-9
 # Steps without a tenth gained that end the iteration.
 PATIENCE = 30
 # Rows that phi does not let move as the equations say are taken out and the rest is solved
 # again, at most so many times.
 ROUNDS = 4
+# Components of a ray below this fraction of the largest are taken for rounding.
+RAY_DUST = 1e-9
 # Relative addition to the diagonal of inconsistent face equations.
 DAMPING = 1e-2
 
@@ -191,11 +196,13 @@ class Projector:
         self._face: tuple[BoolArray, BoolArray] | None = None
 
     def _refuse_impossible_zero_rows(self) -> None:
-        """A row of zeros needs bl <= 0 <= bu; its unit vector is the ray if not."""
+        """Raise for a row of zeros without bl <= 0 <= bu; its unit vector is the ray."""
         p = self.polyhedron
         zero = p.row_norms == 0.0
         if zero.any():
-            ray = np.where(zero & (p.bu < 0.0), 1.0, 0.0) - np.where(zero & (p.bl > 0.0), 1.0, 0.0)
+            ray = np.where(zero & (p.bu < 0.0), 1.0, 0.0) - np.where(
+                zero & (p.bl > 0.0), 1.0, 0.0
+            )
             if ray.any():
                 raise EmptyPolyhedronError(ray)
 
@@ -224,9 +231,7 @@ class Projector:
             x = np.minimum(np.maximum(y, p.lo), p.hi)
             free = (x > p.lo) & (x < p.hi)
             none = np.zeros(0, dtype=bool)
-            return Projection(
-                x, np.zeros(0), y - x, none, free, ProjectionStatus.OPTIMAL, 0
-            )
+            return Projection(x, np.zeros(0), y - x, none, free, ProjectionStatus.OPTIMAL, 0)
         return _DualNewton(self, y).run()
 
     def face_projection(
@@ -299,16 +304,20 @@ class _DualNewton:
         self.lam = lam
         self.u = self._y - p._AT @ lam
         self.x = np.minimum(np.maximum(self.u, self._lo), self._hi)
-        Ax = p._A @ self.x
-        nearest = np.minimum(np.maximum(Ax, p._bl), p._bu)
-        target = np.where(lam > 0.0, p._bu, np.where(lam < 0.0, p._bl, nearest))
-        self.target = target
-        self.r = np.where(p._used, Ax - target, 0.0)
+        self.r = self._row_errors(self.x)
         self.error = float(np.abs(self.r).max())
         size = math.sqrt(float(self.x.dot(self.x)))
         self.tolerance = FEASIBILITY * size + 16.0 * EPS * (size + self._y_norm)
         self.free = (self.u > self._lo) & (self.u < self._hi)
         self.rows = p._equality | (lam != 0.0) | (np.abs(self.r) > self.tolerance)
+
+    def _row_errors(self, x: FloatArray) -> FloatArray:
+        """Return A x - b(lam): distances to the side lam stands on, violations where lam = 0."""
+        p, lam = self._p, self.lam
+        Ax = p._A @ x
+        nearest = np.minimum(np.maximum(Ax, p._bl), p._bu)
+        target = np.where(lam > 0.0, p._bu, np.where(lam < 0.0, p._bl, nearest))
+        return np.where(p._used, Ax - target, 0.0)
 
     def run(self) -> Projection:
         """Iterate until the residual is small or stops falling, or a ray proves emptiness."""
@@ -390,16 +399,22 @@ class _DualNewton:
         return [np.where(stopped, -self.lam, bent)] if stopped.any() else []
 
     def _raise_if_ray(self, d: FloatArray) -> None:
-        """Raise if d proves emptiness.
+        """Raise if d proves emptiness, as found or after one step of inverse iteration.
 
         Where the face equations are inconsistent, the regularised solution is dominated by the
-        null space of A_F', along which only breakpoints can stop phi from falling.
+        null space of A_F', along which only breakpoints can stop phi from falling. Solving
+        once more with d on the right suppresses the other components by as much again.
         """
-        ray = d * self._p._scale
-        # Components that are rounding would meet absent sides.
-        ray[np.abs(d) <= 1e-9 * np.abs(d).max()] = 0.0
-        if self._p.polyhedron.proves_empty(ray):
-            raise EmptyPolyhedronError(ray / np.abs(ray).max())
+        p = self._p
+        for _ in range(2):
+            d = d / np.abs(d).max()
+            ray = d * p._scale
+            # Components that are rounding would meet absent sides.
+            ray[np.abs(d) <= RAY_DUST] = 0.0
+            if p.polyhedron.proves_empty(ray):
+                raise EmptyPolyhedronError(ray / np.abs(ray).max())
+            d = p._gram.on_face(self.free, d != 0.0)(d)
+            self._solves += 1
 
     def _search(self, d: FloatArray) -> tuple[FloatArray, float] | None:
         """Minimise phi along d; return the new lam and phi there, None without a descent."""
@@ -431,9 +446,11 @@ class _DualNewton:
         if self.error > POLISHED * size and rows.any():
             step = p._AT @ p._gram.on_face(free, rows)(np.where(rows, self.r, 0.0))
             better = np.minimum(np.maximum(x - np.where(free, step, 0.0), self._lo), self._hi)
-            r = p._A @ better - self.target
-            if float(np.abs(np.where(rows, r, 0.0)).max()) < self.error:
+            error = float(np.abs(self._row_errors(better)).max())
+            if error < self.error:
                 x = better
+                if error <= self.tolerance and self.error <= ROUNDING * (size + self._y_norm):
+                    status = ProjectionStatus.OPTIMAL
         p._lam, p._face, p._x = self.lam, (free, rows), x
         z = np.where(free, 0.0, self.u - x)
         return Projection(x, self.lam * p._scale, z, rows, free, status, self._solves)

@@ -145,9 +145,7 @@ class LimitedMemoryBFGS:
             S, Y = np.where(free, S, 0.0), np.where(free, Y, 0.0)
             q[~free] = 0.0
         curvature = np.einsum("ij,ij->i", S, Y)
-        floor = 1e-12 * np.sqrt(
-            np.einsum("ij,ij->i", S, S) * np.einsum("ij,ij->i", Y, Y)
-        )
+        floor = 1e-12 * np.sqrt(np.einsum("ij,ij->i", S, S) * np.einsum("ij,ij->i", Y, Y))
         used = np.flatnonzero(curvature > floor)
         weights = np.zeros(S.shape[0])
         for i in used[::-1]:
