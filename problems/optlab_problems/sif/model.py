@@ -11,8 +11,10 @@ from optlab_problems.sif.cards import read_cards
 from optlab_problems.sif.decode import decode_data
 from optlab_problems.sif.errors import Limits
 from optlab_problems.sif.functions import read_functions
+from optlab_problems.sif.scalar_plan import ScalarPlan
 from optlab_problems.sif.settings import checked_parameters
 from optlab_problems.sif.structure import Structure, build_structure
+from optlab_problems.sif.unroll import unroll
 from optlab_problems.sif.vector_plan import VectorPlan
 
 if TYPE_CHECKING:
@@ -22,6 +24,12 @@ __all__ = ["SifModel"]
 
 #: Sizes (n and m) up to which derivatives come as ndarrays: below, a csr_array costs more than zeros.
 _DENSE_UP_TO = 150
+
+#: Problems that might need more scalar operations than this are not tried as scalar programs.
+_SCALAR_OPERATIONS = 3000
+#: An operation on short arrays costs as much as about this many scalar ones (CPython 3.11, NumPy
+#: 2.4, November 2026: 0.7 against 0.09 microseconds).
+_SCALAR_PER_VECTOR = 8
 
 
 class SifModel:
@@ -68,10 +76,14 @@ class SifModel:
         m = int((~self.structure.objective).sum())
         if dense is None:
             dense = self.structure.n <= _DENSE_UP_TO and m <= _DENSE_UP_TO
-        self._plan = VectorPlan(
+        self._plan: VectorPlan | ScalarPlan = VectorPlan(
             self.structure, elements, groups, dense=dense, single=single,
             pattern_limit=limits.pattern_entries,
         )  # fmt: skip
+        if dense and self._plan.scalar_operations <= _SCALAR_OPERATIONS:
+            scalar = ScalarPlan(unroll(self.structure, elements, groups, single=single))
+            if scalar.size <= _SCALAR_PER_VECTOR * self._plan.vector_operations:
+                self._plan = scalar
         # The plan keeps results of the last point, so threads must take turns.
         self._lock = Lock()
         self._product_key: tuple[bytes, bytes, float] | None = None
@@ -126,7 +138,7 @@ class SifModel:
     def hprod(self, x: Vector, y: Vector, sigma: float, v: Vector) -> Vector:
         """Return the product of `hessian` with v, (n,)."""
         with self._lock:
-            if not self._plan.has_hessian:
+            if isinstance(self._plan, VectorPlan) and not self._plan.has_hessian:
                 return self._plan.hprod(x, y, sigma, v)
             key = (x.tobytes(), y.tobytes(), sigma)
             if key != self._product_key:

@@ -78,10 +78,12 @@ class ElementUsesSection(AbstractSection):
             fail(f"element type {card.name3!r} is not defined")
         if card.name2.strip() == _DEFAULT:
             return lambda: setattr(draft, "default_element_type", kind)
-        name, new = self.name(card, card.name2), draft.new_element
+        name, new, index = self.name(card, card.name2), draft.new_element, draft.element_index
 
         def put() -> None:
-            draft.element_type[new(name())] = kind
+            label = name()
+            position = index.get(label)
+            draft.element_type[new(label) if position is None else position] = kind
 
         return put
 
@@ -91,10 +93,18 @@ class ElementUsesSection(AbstractSection):
         if not slot or not card.name5.strip():
             fail("fields 3 and 5 must name an elemental variable and a problem variable")
         new_element, new_variable = draft.new_element, draft.new_variable
+        elements, variables = draft.element_index, draft.variable_index
         assigned = draft.element_variables
 
         def put() -> None:
-            assigned[new_element(name())][slot] = new_variable(variable())
+            # The two look-ups stand here in full: no card of large problems runs more often.
+            label, problem_label = name(), variable()
+            element, position = elements.get(label), variables.get(problem_label)
+            if element is None:
+                element = new_element(label)
+            assigned[element][slot] = (
+                new_variable(problem_label) if position is None else position
+            )
 
         return put
 

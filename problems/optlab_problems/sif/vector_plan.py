@@ -113,6 +113,20 @@ class VectorPlan:
         return self._jacobian_matrix.build(data)
 
     @property
+    def vector_operations(self) -> int:
+        """Array operations of one evaluation of everything, about."""
+        # Beside the tapes: about ten calls a block and fifty of assembly.
+        blocks = self.layout.blocks
+        return sum(b.tape.size + 10 for b in blocks) + 15 * len(self.group_blocks) + 50
+
+    @property
+    def scalar_operations(self) -> int:
+        """Scalar operations of one evaluation of everything, at most about."""
+        elements = sum(block.tape.size * block.count for block in self.layout.blocks)
+        entries = self._hessian_positions.size + 2 * count_pairs(self._t_pattern)
+        return elements + 2 * (entries + self.structure.linear_rows.size)
+
+    @property
     def has_hessian(self) -> bool:
         """Whether the pattern of the Hessian is within its limit."""
         return self._hessian_matrix is not None
