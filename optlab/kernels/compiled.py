@@ -13,7 +13,7 @@ ZERO_SLOPE = 1e-14
 ZERO_DERIVATIVE = 1e-14
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def line_minimum_compiled(u, w, lo, hi, lam, d, bl, bu):  # type: ignore[no-untyped-def]
     """Minimise the projection's dual along a line; see :mod:`optlab.kernels.line_minimum`."""
     n, m = u.size, lam.size

@@ -87,7 +87,9 @@ def line_minimum_numpy(line: DualLine) -> float:
     derivative = float(d.dot(side)) - float(w.dot(np.clip(u, lo, hi)))
     if derivative >= 0.0:
         return 0.0
-    zero = ZERO_DERIVATIVE * (float(np.abs(d).dot(np.abs(side))) + float(np.abs(w).dot(np.abs(u))))
+    zero = ZERO_DERIVATIVE * (
+        float(np.abs(d).dot(np.abs(side))) + float(np.abs(w).dot(np.abs(u)))
+    )
     t_row = -lam / d
     enters = t_in > 0.0
     leaves = (t_out > 0.0) & (t_out < math.inf)

@@ -98,7 +98,7 @@ class Symbolic(AbstractSymbolic):
         self.matrix = sp.csc_array(
             (ones, pattern.indices, pattern.indptr), shape=(pattern.n, pattern.n)
         )
-        self.handle = _analysis(self.matrix) if pattern.n else None
+        self.handle: Any = _analysis(self.matrix) if pattern.n else None
 
     def factorize(self, values: FloatArray) -> CholmodFactor:
         """Factor the matrix with these values."""

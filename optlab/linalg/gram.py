@@ -39,7 +39,9 @@ REGULARISATIONS = (1e-13, 1e-11, 1e-9, 1e-7)
 # Dense below this many entries of A, or above this density.
 DENSE_ENTRIES = 40_000
 DENSE_FRACTION = 0.2
-DENSE_ROWS_MAX = 5000
+# Up to this many rows a dense Cholesky factorization of A A' pays if A A' is fuller than this.
+DENSE_ROWS_MAX = 3000
+AAT_FRACTION = 0.1
 # A A' costs at least sum_j c_j^2 entries, c_j the count of column j: beyond this multiple of
 # nnz(A) a column is too dense for it.
 AAT_FILL = 40
@@ -90,36 +92,42 @@ def gram_solver(A: FloatArray | sp.csr_array) -> AbstractGramSolver:
     """Choose the way to solve face equations with this matrix of normalised rows."""
     m, n = A.shape
     if isinstance(A, np.ndarray):
-        return DenseGram(A) if m <= DENSE_ROWS_MAX else AugmentedGram(sp.csr_array(A))
+        return DenseGram(A)
     if m * n <= DENSE_ENTRIES or (A.nnz > DENSE_FRACTION * m * n and m <= DENSE_ROWS_MAX):
         return DenseGram(A.toarray())
     counts = np.bincount(A.indices, minlength=n).astype(np.float64)
-    if "cholmod" in available_backends() and counts.dot(counts) <= AAT_FILL * A.nnz:
+    products = counts.dot(counts)
+    if m <= DENSE_ROWS_MAX and products > AAT_FRACTION * m * m:
+        return DenseGram(A)
+    if "cholmod" in available_backends() and products <= AAT_FILL * A.nnz:
         return CholmodGram(A)
     return AugmentedGram(A)
 
 
 class DenseGram(AbstractGramSolver):
-    """Cholesky by LAPACK on the submatrix of the face."""
+    """Cholesky by LAPACK; A itself may be dense or sparse."""
 
-    def __init__(self, A: FloatArray) -> None:
+    def __init__(self, A: FloatArray | sp.csr_array) -> None:
         super().__init__()
         self._A = A
 
     def _factor(
         self, free: BoolArray, rows: BoolArray, damping: float
     ) -> Callable[[FloatArray], FloatArray]:
-        m = self._A.shape[0]
+        m = rows.size
         W = rows.nonzero()[0]
         k = W.size
         if k == 0:
             return np.zeros_like
         every = k == m
         face = self._A if every else self._A[W]
-        F = free.nonzero()[0]
-        if F.size < free.size:
-            face = face[:, F]
-        gram = face @ face.T
+        if isinstance(face, np.ndarray):
+            F = free.nonzero()[0]
+            if F.size < free.size:
+                face = face[:, F]
+            gram = face @ face.T
+        else:
+            gram = ((face * free) @ face.T).toarray()
         diagonal = gram.reshape(-1)[:: k + 1]
         exact = diagonal.copy()
         weight = np.where(exact > 0.0, exact, 1.0)

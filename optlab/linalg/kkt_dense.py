@@ -46,7 +46,7 @@ class DenseKKT:
         self._always = np.ones(mh, dtype=bool)
         self._template = np.zeros((order, order))
         if A is not None and ml:
-            rows = A.toarray() if sp.issparse(A) else A
+            rows = A if isinstance(A, np.ndarray) else A.toarray()
             self._template[n + mh :, :n] = rows
             self._template[:n, n + mh :] = rows.T
 

@@ -36,7 +36,9 @@ def stored_values(matrix: FloatArray | sp.csr_array | None) -> FloatArray:
     """Return the values in the order of :func:`csr_pattern`."""
     if matrix is None:
         return np.zeros(0)
-    values: FloatArray = matrix.data if sp.issparse(matrix) else np.ravel(matrix)
+    if isinstance(matrix, np.ndarray):
+        return np.ravel(matrix)
+    values: FloatArray = matrix.data
     return values
 
 
@@ -46,11 +48,11 @@ def same_pattern(
     """Compare two patterns, by identity of their index arrays before looking inside."""
     if matrix is None or known is None:
         return matrix is known
-    if not sp.issparse(matrix) or not sp.issparse(known):
-        return not sp.issparse(matrix) and not sp.issparse(known)
+    if isinstance(matrix, np.ndarray) or isinstance(known, np.ndarray):
+        return isinstance(matrix, np.ndarray) and isinstance(known, np.ndarray)
     if matrix.indices is known.indices and matrix.indptr is known.indptr:
         return True
-    return (
+    return bool(
         matrix.nnz == known.nnz
         and np.array_equal(matrix.indptr, known.indptr)
         and np.array_equal(matrix.indices, known.indices)

@@ -279,7 +279,7 @@ class LowRankFaceFactor(AbstractFaceFactor):
             self._Z[:, j], _ = base._refine(column)
         C = np.diag(signs) + self._V.T @ self._Z
         C = 0.5 * (C + C.T)
-        values = np.linalg.eigvalsh(C) if signs.size else signs
+        values: FloatArray = np.linalg.eigvalsh(C) if signs.size else signs
         threshold = EPS * signs.size * norm(values)
         negative = int(np.count_nonzero(values < -threshold))
         zero = int(np.count_nonzero(np.abs(values) <= threshold))

@@ -162,14 +162,12 @@ def _nnz(matrix: MatrixLike | None) -> int:
         return 0
     if isinstance(matrix, LowRank):
         return matrix.n
-    if sp.issparse(matrix):
-        return int(matrix.nnz)
-    return int(matrix.size)
+    return int(matrix.size if isinstance(matrix, np.ndarray) else matrix.nnz)
 
 
 def _largest_entry(W: MatrixLike) -> float:
     """Return max |W_ij|; for a low-rank W its diagonal part, which bounds the curvature scale."""
     if isinstance(W, LowRank):
         return float(np.abs(W.diagonal).max(initial=0.0))
-    values = W.data if sp.issparse(W) else W
+    values = W if isinstance(W, np.ndarray) else W.data
     return float(np.abs(values).max(initial=0.0))

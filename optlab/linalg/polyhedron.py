@@ -98,7 +98,7 @@ class Polyhedron:
         if self.A is None:
             return np.zeros(0)
         if isinstance(self.A, np.ndarray):
-            return np.sqrt(np.einsum("ij,ij->i", self.A, self.A))
+            return np.asarray(np.sqrt(np.einsum("ij,ij->i", self.A, self.A)))
         squares = sp.csr_array((self.A.data**2, self.A.indices, self.A.indptr), self.A.shape)
         norms: FloatArray = np.sqrt(squares @ np.ones(self.n))
         return norms
@@ -147,8 +147,8 @@ class Polyhedron:
         terms_rows = ray[used] * limit
         terms_box = w[moving] * corner[moving]
         magnitude = np.abs(terms_rows).sum() + np.abs(terms_box).sum()
-        gap = float(terms_rows.sum() - terms_box.sum())
-        return gap < -tolerance * magnitude
+        gap = terms_rows.sum() - terms_box.sum()
+        return bool(gap < -tolerance * magnitude)
 
 
 def _matrix(A: FloatArray | sp.sparray) -> FloatArray | sp.csr_array:
