@@ -93,7 +93,7 @@ def approximate_wolfe(
         ``size == 0`` when the trials ran out.
     """
     f0, slope0 = start
-    level = f0 if reference is None else max(reference, f0)
+    level = f0 if reference is None or not reference > f0 else reference
     noise = options.rounding * max(abs(f0), 1e-300)
     best = LineStep(0.0, f0, 0)
     low, f_low = 0.0, f0
@@ -120,7 +120,11 @@ def approximate_wolfe(
         if dfa >= options.curvature * slope0 or a >= a_max:
             return best
         low, f_low = a, fa
-        a = min(options.expansion * a, a_max) if math.isinf(high) else 0.5 * (low + high)
+        # The growth itself grows: a ray along which phi is unbounded is left in a few dozen trials.
+        if math.isinf(high):
+            a = min(options.expansion * a * max(a, 1.0) ** 0.25, a_max)
+        else:
+            a = 0.5 * (low + high)
     return LineStep(best.size, best.value, options.max_trials)
 
 

@@ -249,7 +249,8 @@ class NPASA(AbstractMethod[State]):
             sigma=swept.sigma,
             step=_distance(state.best, new),
             error_floor=min(state.error_floor, new.E0),
-            stalled=0,
+            # A sweep that only trades multiplier error for penalty is no progress towards h = 0.
+            stalled=0 if new.Ec <= self.required_decrease * state.reference_Ec else state.stalled,
         )
 
     def _global(self, state: State) -> State:

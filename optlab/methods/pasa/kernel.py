@@ -90,10 +90,12 @@ def multiplier_error(
 ) -> float:
     """Evaluate E_m1 over Omega: |grad L|^2 + |min(mu, -r)|^2, square root.
 
-    The bound multipliers are chosen best: a component contributes ``P[lo,hi](x - t) - x`` with
-    ``t = grad + A'mu``, which is ``min(t, x - lo)`` at a lower bound.
+    The bound multipliers are chosen best: with ``t = grad + A'mu`` a component contributes
+    ``min(|t|, dist)``, dist being the distance to the bound that -t points to. (The difference
+    ``P[lo,hi](x - t) - x`` is the same number, but rounds to zero where x is large.)
     """
-    projected = np.clip(x - reduced, polyhedron.lo, polyhedron.hi) - x
+    distance = np.where(reduced > 0.0, x - polyhedron.lo, polyhedron.hi - x)
+    projected = np.minimum(np.abs(reduced), np.maximum(distance, 0.0))
     total = float(projected @ projected)
     if mu.size:
         slack = np.where(mu > 0.0, polyhedron.bu - row_values, row_values - polyhedron.bl)
@@ -104,6 +106,13 @@ def multiplier_error(
 
 UNBOUNDED_VALUE = -1e20
 """An objective below this along feasible points is taken as unbounded (the field's usual 1e20)."""
+
+
+ROW_TOLERANCE = 1e-11
+"""Violation of a row, relative to |a_i| (1 + |x|), above which an iterate is projected again."""
+
+LONGEST_STEP = 1e25
+"""Cap of the line search's expansion: far enough to tell an unbounded objective."""
 
 
 @dataclass(slots=True)
@@ -134,7 +143,8 @@ class Kernel:
         if poly.bl.size == 0:
             return clipped
         rows = poly.rows_times(clipped)
-        tol = 1e-12 * (1.0 + np.abs(rows))
+        size = 1.0 + float(np.max(np.abs(clipped), initial=0.0))
+        tol = ROW_TOLERANCE * poly.row_norms * size
         if np.all(rows >= poly.bl - tol) and np.all(rows <= poly.bu + tol):
             return clipped
         return self.projector.project(x).x
@@ -242,18 +252,18 @@ class Kernel:
         )
 
     def _largest_step(self, x: Vector, s: Vector) -> float:
-        """Return the largest feasible multiple of s, at least 1 and at most 1e10."""
+        """Return the largest feasible multiple of s, at least 1 and at most LONGEST_STEP."""
         poly = self.polyhedron
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             t = np.where(s < 0.0, poly.lo - x, poly.hi - x) / s
             t[np.isnan(t) | (s == 0.0)] = np.inf
-            largest = float(t.min(initial=1e10))
+            largest = float(t.min(initial=LONGEST_STEP))
             if poly.bl.size:
                 rows, change = poly.rows_times(x), poly.rows_times(s)
                 quiet = np.abs(change) <= 1e-13 * poly.row_norms * np.max(np.abs(s))
                 t = np.where(change < 0.0, poly.bl - rows, poly.bu - rows) / change
                 t[np.isnan(t) | quiet] = np.inf
-                largest = min(largest, float(t.min(initial=1e10)))
+                largest = min(largest, float(t.min(initial=LONGEST_STEP)))
         return max(largest, 1.0)
 
     def _second_order_correction(self, x: Vector, s: Vector, found: FaceStep) -> Vector | None:
@@ -303,8 +313,8 @@ class Kernel:
     # -- bookkeeping -------------------------------------------------------------------------
 
     def _tidy(self, x: Vector) -> Vector:
-        """Remove the rounding of ``x + s``: an iterate is never outside its bounds."""
-        return self.objective.polish(np.clip(x, self.polyhedron.lo, self.polyhedron.hi))
+        """Remove the rounding of ``x + s``: an iterate is never outside the polyhedron."""
+        return self.objective.polish(self.feasible(x))
 
     def _advance(
         self, state: KernelState, x_new: Vector, mu: Vector, **more: Any
