@@ -48,7 +48,7 @@ bench: setup  ## run the benchmarks (minutes; plots and peers are installed firs
 	@$(RUN) $(PY) scripts/bench.py
 
 trajectories: setup  ## rewrite tests/trajectory/trajectories.jsonl from the solvers as they are now
-	@$(RUN) $(PY) tests/trajectory/regenerate.py
+	@$(RUN) $(PY) tests/plugins/trajectories.py
 
 lock: setup  ## refresh the pins in requirements/*.txt
 	@scripts/lock.sh
