@@ -23,6 +23,7 @@ from scipy import sparse
 
 from optlab_problems.sif import SifError, read_sif
 
+
 def main() -> None:
     """Run both comparisons, write JSON and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -164,7 +165,9 @@ def print_table(
     print(f"\n{'entry':24s} {'worst, double':>14s} {'Fortran reading':>16s}  where")
     for e in entries:
         if not e["equal"] or e["worst"] > 1e-8:
-            mark = "" if e["equal"] else "  NOT EQUAL " + str(e.get("sizes") or e.get("refused"))
+            mark = (
+                "" if e["equal"] else "  NOT EQUAL " + str(e.get("sizes") or e.get("refused"))
+            )
             single = e.get("worst_fortran_single", math.nan)
             print(f"{e['spec']:24s} {e.get('worst', math.nan):14.2e} {single:16.2e}  "
                   f"{e.get('where', '')}{mark}")  # fmt: skip
