@@ -45,7 +45,7 @@ suite: setup
 
 bench: setup  ## run the benchmarks (minutes; plots and peers are installed first)
 	@$(PY) -m pip install -q --disable-pip-version-check -r requirements/bench.txt
-	@$(RUN) $(PY) scripts/bench.py
+	@$(RUN) $(PY) scripts/bench.py $(ARGS)
 
 trajectories: setup  ## rewrite tests/trajectory/trajectories.jsonl from the solvers as they are now
 	@$(RUN) $(PY) tests/plugins/trajectories.py
