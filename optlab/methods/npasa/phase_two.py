@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Sweep", "sweep"]
 
+IDENTIFICATION_CHANGES = 12
+"""Factorizations that a sweep may spend on finding its face; where the active set is near the right
+one it takes one to three, and where it is not, phase one is the better place."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
@@ -60,8 +64,10 @@ def sweep(
         side, t = held.bounds, start.reduced
         leave = ((side == -1) & (t < 0.0)) | ((side == 1) & (t > 0.0))
         rows = ((held.rows == -1) & (start.mu > 0.0)) | ((held.rows == 1) & (start.mu < 0.0))
-        found = work.faces.minimize(model, x, held.without(leave, rows), start.mu)
-        if not found.solved or found.sigma > 0.0:
+        found = work.faces.primal_dual(
+            model, x, held.without(leave, rows), start.mu, IDENTIFICATION_CHANGES
+        )
+        if found is None or found.sigma > 0.0:
             return None
         return _accept(work, start, found, theta)
     except EvaluationError:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optlab.linalg.low_rank import LowRank
-from optlab.methods.pasa.working_set import WorkingSet, step_to_boundary
+from optlab.methods.pasa.working_set import WorkingSet, step_to_boundary, violated_at
 
 if TYPE_CHECKING:
     from optlab.linalg.kkt_system import FaceFactor, KKTSystem
@@ -33,6 +33,14 @@ if TYPE_CHECKING:
     from optlab.typing import Vector
 
 __all__ = ["FaceSolver", "FaceStep"]
+
+PRIMAL_DUAL_CHANGES = 20
+"""Factorizations of the primal-dual method before the primal one takes over: where it converges it
+mostly does within ten."""
+
+MAX_PROJECTIONS = 6
+"""Projections in one primal minimisation: each costs up to dozens of factorizations of its own, and
+after a few the projected step no longer beats the truncated one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +91,16 @@ class FaceSolver:
     last_sigma: float = 0.0
     """Shift that the last nonconvex model needed; the next search starts below it."""
 
+    projections_left: int = 0
+    """Projections that the running primal minimisation may still spend."""
+
     def minimize(
         self, model: QuadraticModel, x: Vector, held: WorkingSet, mu: Vector
     ) -> FaceStep:
-        """Minimise ``model`` over ``{s : x + s in polyhedron}``, approximately.
+        """Minimise ``model`` over ``{s : x + s in polyhedron}``: primal-dual first, then primal.
+
+        The primal-dual active-set method changes any number of constraints at a time and usually
+        ends within a few factorizations, but may cycle; the primal one cannot.
 
         Parameters
         ----------
@@ -99,6 +113,56 @@ class FaceSolver:
         mu
             Start for the row multipliers, shape (ml,).
         """
+        found = self.primal_dual(model, x, held, mu)
+        return self._primal(model, x, held, mu) if found is None else found
+
+    def primal_dual(
+        self,
+        model: QuadraticModel,
+        x: Vector,
+        held: WorkingSet,
+        mu: Vector,
+        limit: int = PRIMAL_DUAL_CHANGES,
+    ) -> FaceStep | None:
+        """Semismooth Newton on the model's optimality conditions (Hintermueller, Ito, Kunisch 2002).
+
+        Hold what is violated and what has a multiplier of the right sign; solve; repeat until
+        nothing changes. None when a working set comes back or the limit (of factorizations) is
+        reached.
+        """
+        poly = self.polyhedron
+        at = _Iterate(np.zeros(x.size), np.zeros(model.residual.size), mu.copy(), held)
+        at.mu[held.rows == 0] = 0.0
+        seen: set[bytes] = set()
+        sigma = 0.0
+        for changes in range(limit):
+            key = at.held.bounds.tobytes() + at.held.rows.tobytes()
+            if key in seen:
+                return None
+            seen.add(key)
+            factor, sigma = self._factorize(model, at.held, sigma)
+            if factor is None:
+                return None
+            _pin(at.s, x, at.held, poly)
+            d, dnu, dmu = self._newton(model, factor, x, at, sigma)
+            at.s = at.s + d
+            at.nu = at.nu + dnu
+            at.mu = at.mu + dmu
+            if not np.all(np.isfinite(at.s)):
+                return None
+            wrong_bounds, wrong_rows = self._wrong_signs(model, at, sigma)
+            y = x + at.s
+            outside = violated_at(y, poly.rows_times(y), at.held, poly)
+            if not (wrong_bounds.any() or wrong_rows.any() or outside.size()):
+                return FaceStep(at.s, at.nu, at.mu, at.held, sigma, factor, True, changes)
+            at.held = at.held.without(wrong_bounds, wrong_rows).with_added(outside)
+            at.mu[at.held.rows == 0] = 0.0
+        return None
+
+    def _primal(
+        self, model: QuadraticModel, x: Vector, held: WorkingSet, mu: Vector
+    ) -> FaceStep:
+        """Feasible active-set method from s = 0; the model value falls at every change."""
         poly = self.polyhedron
         mh = model.residual.size
         at = _Iterate(np.zeros(x.size), np.zeros(mh), np.where(held.rows != 0, mu, 0.0), held)
@@ -106,6 +170,7 @@ class FaceSolver:
         released_rows = np.zeros(mu.size, dtype=bool)
         sigma, factor, solved = 0.0, None, False
         changes = 0
+        self.projections_left = MAX_PROJECTIONS
         for changes in range(self.max_changes + 1):
             factor, sigma = self._factorize(model, at.held, sigma)
             if factor is None:
@@ -189,8 +254,9 @@ class FaceSolver:
         t = blocking.size
         poly = self.polyhedron
         truncated = at.s + t * d
-        _snap(truncated, x, blocking.first, poly)
-        if blocking.count > blocking.first.size():
+        _pin(truncated, x, blocking.first, poly)
+        if blocking.count > blocking.first.size() and self.projections_left:
+            self.projections_left -= 1
             projection = self.projector.project(x + at.s + d)
             bent = projection.x - x
             if model.value(bent, sigma) < model.value(truncated, sigma):
@@ -228,6 +294,13 @@ class FaceSolver:
         return wrong_bounds, wrong_rows
 
 
+def _pin(s: Vector, x: Vector, held: WorkingSet, poly: Polyhedron) -> None:
+    """Put every held variable exactly on its bound."""
+    side = held.bounds
+    s[side < 0] = (poly.lo - x)[side < 0]
+    s[side > 0] = (poly.hi - x)[side > 0]
+
+
 def largest_entry(hessian: Any) -> float:
     """Return max |W_ij|, the scale of the curvature; 1 for a zero matrix."""
     if isinstance(hessian, LowRank):
@@ -235,10 +308,3 @@ def largest_entry(hessian: Any) -> float:
     else:
         values = hessian if isinstance(hessian, np.ndarray) else hessian.data
     return float(np.max(np.abs(values), initial=0.0)) or 1.0
-
-
-def _snap(s: Vector, x: Vector, met: WorkingSet, poly: Polyhedron) -> None:
-    """Put the bounds just met exactly on their values: rounding must not leave a gap."""
-    lower, upper = met.bounds == -1, met.bounds == 1
-    s[lower] = poly.lo[lower] - x[lower]
-    s[upper] = poly.hi[upper] - x[upper]

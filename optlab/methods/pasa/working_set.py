@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from optlab.linalg.polyhedron import Polyhedron
     from optlab.typing import Vector
 
-__all__ = ["Blocking", "WorkingSet", "active_at", "step_to_boundary"]
+__all__ = ["Blocking", "WorkingSet", "active_at", "step_to_boundary", "violated_at"]
 
 Sides = NDArray[np.int8]
 Mask = NDArray[np.bool_]
@@ -78,6 +78,29 @@ def active_at(x: Vector, row_values: Vector, polyhedron: Polyhedron) -> WorkingS
         row_values, polyhedron.bl, polyhedron.bu, 1e2 * tol * (1.0 + np.abs(row_values))
     )
     return WorkingSet(bounds, rows)
+
+
+def violated_at(
+    y: Vector, row_values: Vector, held: WorkingSet, polyhedron: Polyhedron
+) -> WorkingSet:
+    """Return the constraints outside ``held`` that ``y`` violates; ``row_values`` is A y."""
+
+    def sides(value: Vector, lower: Vector, upper: Vector, known: Sides, tol: Vector) -> Sides:
+        outside = (value > upper + tol).astype(np.int8)
+        outside[value < lower - tol] = -1
+        outside[known != 0] = 0
+        return outside
+
+    bounds = sides(
+        y, polyhedron.lo, polyhedron.hi, held.bounds, ACTIVITY_TOLERANCE * (1.0 + np.abs(y))
+    )
+    if not row_values.size:
+        return WorkingSet(bounds, held.rows)
+    size = 1.0 + float(np.max(np.abs(y), initial=0.0))
+    tol = ACTIVITY_TOLERANCE * size * polyhedron.row_norms
+    return WorkingSet(
+        bounds, sides(row_values, polyhedron.bl, polyhedron.bu, held.rows, tol)
+    )
 
 
 @dataclass(frozen=True, slots=True)
