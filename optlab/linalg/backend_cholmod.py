@@ -13,6 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from optlab.linalg.arrays import EPS
+from optlab.linalg.backend_ssids import cancellation
 from optlab.linalg.factorization import (
     AbstractFactor,
     AbstractSymbolic,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 def is_usable() -> bool:
     """Say whether scikit-sparse with an API known here is importable."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), cancellation():
         warnings.simplefilter("ignore")
         from sksparse import cholmod  # noqa: PLC0415 - optional dependency
 

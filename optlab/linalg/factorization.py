@@ -47,6 +47,7 @@ __all__ = [
     "LowerPattern",
     "analyze",
     "available_backends",
+    "is_available",
 ]
 
 
@@ -156,7 +157,8 @@ _BACKENDS: dict[str, tuple[str, str]] = {
 
 
 @cache
-def _is_available(name: str) -> bool:
+def is_available(name: str) -> bool:
+    """Say whether a backend can be used here; the answer is found once."""
     module, needs = _BACKENDS[name]
     if find_spec(needs.partition(".")[0]) is None:
         return False
@@ -169,7 +171,7 @@ def _is_available(name: str) -> bool:
 
 def available_backends() -> tuple[str, ...]:
     """Return the names of the backends that can be used here, best first."""
-    return tuple(name for name in _BACKENDS if _is_available(name))
+    return tuple(name for name in _BACKENDS if is_available(name))
 
 
 def analyze(pattern: LowerPattern, backend: str = "auto") -> AbstractSymbolic:
@@ -188,8 +190,8 @@ def analyze(pattern: LowerPattern, backend: str = "auto") -> AbstractSymbolic:
         The backend is unknown or not installed.
     """
     if backend == "auto":
-        backend = next(name for name in _BACKENDS if _is_available(name))
-    if backend not in _BACKENDS or not _is_available(backend):
+        backend = next(name for name in _BACKENDS if is_available(name))
+    if backend not in _BACKENDS or not is_available(backend):
         there = ", ".join(available_backends())
         msg = f"factorization backend {backend!r} is not available; here: {there}"
         raise LookupError(msg)

@@ -24,7 +24,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import lapack
 
-from optlab.linalg.factorization import available_backends
+from optlab.linalg.factorization import is_available
 from optlab.linalg.kkt_sparse import SparseKKT
 from optlab.linalg.low_rank import LowRank
 
@@ -99,7 +99,7 @@ def gram_solver(A: FloatArray | sp.csr_array) -> AbstractGramSolver:
     products = counts.dot(counts)
     if m <= DENSE_ROWS_MAX and products > AAT_FRACTION * m * m:
         return DenseGram(A)
-    if "cholmod" in available_backends() and products <= AAT_FILL * A.nnz:
+    if is_available("cholmod") and products <= AAT_FILL * A.nnz:
         return CholmodGram(A)
     return AugmentedGram(A)
 

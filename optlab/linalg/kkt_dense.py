@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.sparse as sp
 
 from optlab.linalg.dense import DenseFactor
 from optlab.linalg.factorization import Inertia
@@ -19,6 +18,8 @@ from optlab.linalg.refinement import BACKWARD_ERROR, norm, refined_solve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import scipy.sparse as sp
 
     from optlab.linalg.arrays import BoolArray, FloatArray, IntArray
 

@@ -32,7 +32,7 @@ import scipy.linalg
 import scipy.sparse as sp
 
 from optlab.linalg.arrays import EPS
-from optlab.linalg.factorization import AbstractSymbolic, Inertia, analyze, available_backends
+from optlab.linalg.factorization import AbstractSymbolic, Inertia, analyze, is_available
 from optlab.linalg.kkt_face import AbstractFaceFactor
 from optlab.linalg.kkt_pattern import FaceValues, KKTPattern, csr_pattern, stored_values
 from optlab.linalg.low_rank import LowRank
@@ -152,7 +152,7 @@ class Analysis:
 def _pivoting_backend(order: int) -> str | None:
     if order <= DENSE_PIVOTING_ORDER:
         return "dense"
-    return "ssids" if "ssids" in available_backends() else None
+    return "ssids" if is_available("ssids") else None
 
 
 class SparseFaceFactor(AbstractFaceFactor):
@@ -279,7 +279,7 @@ class LowRankFaceFactor(AbstractFaceFactor):
             self._Z[:, j], _ = base._refine(column)
         C = np.diag(signs) + self._V.T @ self._Z
         C = 0.5 * (C + C.T)
-        values: FloatArray = np.linalg.eigvalsh(C) if signs.size else signs
+        values = np.asarray(np.linalg.eigvalsh(C) if signs.size else signs, dtype=np.float64)
         threshold = EPS * signs.size * norm(values)
         negative = int(np.count_nonzero(values < -threshold))
         zero = int(np.count_nonzero(np.abs(values) <= threshold))

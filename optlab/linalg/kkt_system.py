@@ -24,7 +24,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import scipy.sparse as sp
 
 from optlab.linalg.kkt_dense import DenseKKT
 from optlab.linalg.kkt_face import AbstractFaceFactor as FaceFactor
@@ -32,6 +31,8 @@ from optlab.linalg.kkt_sparse import SparseKKT
 from optlab.linalg.low_rank import LowRank
 
 if TYPE_CHECKING:
+    import scipy.sparse as sp
+
     from optlab.linalg.arrays import BoolArray, FloatArray
 
 __all__ = ["FaceFactor", "KKTSystem", "LowRank", "MatrixLike"]
