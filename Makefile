@@ -24,21 +24,22 @@ test-slow: setup  ## the whole suite with the slow tests
 	@$(RUN) $(PY) -m pytest -n $(JOBS) -m ""
 
 lint: setup
-	@echo "== ruff" && $(VENV)/bin/ruff check .
+	@echo "== ruff" && $(VENV)/bin/ruff check --output-format concise .
 
 format: setup  ## rewrite the sources in ruff's format
 	@$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix .
 
 types: setup
 	@echo "== mypy (strict)" && $(RUN) $(VENV)/bin/mypy
+	@echo "== pyright (strict on optlab/core)" && scripts/pyright_core.sh
 
 layers: setup
 	@echo "== import-linter" && $(RUN) $(VENV)/bin/lint-imports --no-cache
 
 # Kernels must mean the same with and without compilation.
 suite-nojit: setup
-	@echo "== kernels without numba's compiler" && \
-	if [ -d tests/unit/kernels ]; then NUMBA_DISABLE_JIT=1 $(RUN) $(PY) -m pytest -q -m "not slow" tests/unit/kernels; fi
+	@echo "== kernels and linear algebra without numba's compiler"
+	@NUMBA_DISABLE_JIT=1 $(RUN) $(PY) -m pytest -q -m "not slow" tests/unit/kernels tests/unit/linalg
 
 suite: setup
 	@echo "== suite" && $(RUN) $(PY) -m pytest -n $(JOBS) -m "not slow"
