@@ -74,7 +74,9 @@ def test_module_and_function_sizes(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [p for p in SOURCES if "kernels" not in p.parts and p.parts[-2] != "benchmarks"], ids=ident
+    "path",
+    [p for p in SOURCES if "kernels" not in p.parts and p.parts[-2] != "benchmarks"],
+    ids=ident,
 )
 def test_numba_stays_in_the_kernels(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
