@@ -1,11 +1,11 @@
 """Dense symmetric indefinite factorization: LAPACK's Bunch-Kaufman with inertia.
 
-    S K S = L B L',   S = diag(1 / sqrt(max_j |K_ij|)),   B = blocks of order 1 and 2.
+    S K S = L B L',   S diagonal, row maxima of |S K S| near one,   B = blocks of order 1 and 2.
 
 S is a congruence, so the inertia is that of K; after it no entry exceeds one, and a pivot can
 be called zero by an absolute threshold even when the rows of K differ by many orders.
 
-References: [BK77] Bunch and Kaufman; LAPACK ``dsytrf``, ``dsytrs``.
+References: [BK77] Bunch and Kaufman; [Ruiz01] for S; LAPACK ``dsytrf``, ``dsytrs``.
 """
 
 from __future__ import annotations
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from optlab.linalg.arrays import FloatArray
+
+
+# Equilibration: passes at most, and the ratio of row maxima that asks for another.
+MAX_PASSES = 6
+WIDE = 1e4
 
 
 def is_usable() -> bool:
@@ -73,11 +78,7 @@ class DenseFactor(AbstractFactor):
         if n == 0 or not math.isfinite(largest.dot(largest)):
             # Overflow of the sum of squares: entries beyond 1e154 are not numbers to work with.
             return
-        if np.count_nonzero(largest) < n:
-            largest[largest == 0.0] = 1.0
-        self.scale = scale = 1.0 / np.sqrt(largest)
-        scaled = K * scale
-        scaled *= scale[:, None]
+        scaled = self._equilibrate(K, largest)
         if shift is not None:
             scaled.reshape(-1)[:: n + 1] += shift
         # The transpose of a C-ordered symmetric matrix is itself in Fortran's order.
@@ -86,6 +87,24 @@ class DenseFactor(AbstractFactor):
         )
         self.inertia = self._count()
         self.ok = info == 0 and self.smallest_pivot > 0.0
+
+    def _equilibrate(self, K: FloatArray, largest: FloatArray) -> FloatArray:
+        """Return S K S; ``largest`` are the maxima of the rows of |K|, (n,).
+
+        One pass takes row maxima of ratio q to maxima in [q^(-1/2), 1]; wide ranges need a few.
+        """
+        scaled = K
+        for k in range(MAX_PASSES):
+            if np.count_nonzero(largest) < self.n:
+                largest[largest == 0.0] = 1.0
+            scale = 1.0 / np.sqrt(largest)
+            scaled = scaled * scale
+            scaled *= scale[:, None]
+            self.scale = self.scale * scale if k else scale
+            if largest.max() <= WIDE * largest.min():
+                break
+            largest = np.abs(scaled).max(axis=0)
+        return scaled
 
     def _count(self) -> Inertia:
         """Read the inertia from the blocks of B: a 2x2 block of [BK77] has one of each sign.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.sparse as sp
 
+from optlab.linalg.dense import MAX_PASSES, WIDE
 from optlab.linalg.factorization import LowerPattern
 
 if TYPE_CHECKING:
@@ -162,16 +163,25 @@ class KKTPattern:
             diagonal[n:][~alive[n:]] = -1.0
             data *= alive[self.lower.indices] & alive[self._cols]
             data[self.diagonal_at] = diagonal
-        size = np.abs(data)
-        largest = np.maximum(
-            np.maximum.reduceat(size, self.lower.indptr[:-1]),
-            np.maximum.reduceat(size[self._by_row], self._row_starts),
-        )
-        largest[largest == 0.0] = 1.0
-        scale = 1.0 / np.sqrt(largest)
-        data *= scale[self.lower.indices]
-        data *= scale[self._cols]
-        return FaceValues(data, scale, alive)
+        return FaceValues(data, self._equilibrate(data), alive)
+
+    def _equilibrate(self, data: FloatArray) -> FloatArray:
+        """Scale the values in place; return S, as in :mod:`optlab.linalg.dense`."""
+        total = np.ones(self.lower.n)
+        for _ in range(MAX_PASSES):
+            size = np.abs(data)
+            largest = np.maximum(
+                np.maximum.reduceat(size, self.lower.indptr[:-1]),
+                np.maximum.reduceat(size[self._by_row], self._row_starts),
+            )
+            largest[largest == 0.0] = 1.0
+            scale = 1.0 / np.sqrt(largest)
+            data *= scale[self.lower.indices]
+            data *= scale[self._cols]
+            total *= scale
+            if not largest.max() > WIDE * largest.min():
+                break
+        return total
 
     def matvec(self, data: FloatArray, v: FloatArray) -> FloatArray:
         """Multiply the symmetric matrix of these values by v (order,) or (order, k)."""
