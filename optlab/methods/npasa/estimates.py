@@ -77,7 +77,7 @@ def least_squares_multipliers(
     """
     form = work.form
     identity = LowRank(1.0, np.zeros((x.size, 0)), np.zeros((0, 0)))
-    factor = work.faces.kkt.factorize(identity, form.jacobian(x), 0.0, free, active)
+    factor = work.faces.convexifier.kkt.factorize(identity, form.jacobian(x), 0.0, free, active)
     zero = np.zeros(active.size)
     _, y, mu = factor.solve(-form.gradient(x), np.zeros(form.mh), zero)
     if not np.all(np.isfinite(y)) or np.max(np.abs(y), initial=0.0) > MULTIPLIER_CAP:

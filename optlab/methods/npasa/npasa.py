@@ -47,6 +47,7 @@ from optlab.methods.npasa.augmented import SlackRows
 from optlab.methods.npasa.estimates import estimate, least_squares_multipliers
 from optlab.methods.standard_form import StandardForm
 from optlab.methods.npasa.state import Estimate, Phase, State, Workspace
+from optlab.methods.pasa.convexify import Convexifier
 from optlab.methods.pasa.face import FaceSolver
 from optlab.methods.pasa.objective import Curvature
 from optlab.methods.pasa.working_set import active_at
@@ -225,7 +226,9 @@ class NPASA(AbstractMethod[State]):
         x0 = form.oracle.x0
         example = form.jacobian(np.clip(x0, polyhedron.lo, polyhedron.hi)) if form.mh else None
         kkt = KKTSystem(form.n, form.mh, polyhedron.A, jacobian=example)
-        faces = FaceSolver(polyhedron, projector, kkt, self.face_changes)
+        faces = FaceSolver(
+            polyhedron, projector, Convexifier(polyhedron, kkt), self.face_changes
+        )
         slacks = SlackRows.of(form)
         return Workspace(form, projector, faces, curvature, slacks, rng)
 

@@ -18,18 +18,19 @@ authors' later version and the projected searches of Moré and Toraldo (SIAM J. 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from optlab.linalg.low_rank import LowRank
 from optlab.methods.pasa.working_set import WorkingSet, step_to_boundary, violated_at
 
 if TYPE_CHECKING:
-    from optlab.linalg.kkt_system import FaceFactor, KKTSystem
+    from optlab.linalg.kkt_system import FaceFactor
     from optlab.linalg.polyhedron import Polyhedron
     from optlab.linalg.projection import Projector
+    from optlab.methods.pasa.convexify import Convexifier
     from optlab.methods.pasa.model import QuadraticModel
+    from optlab.methods.pasa.working_set import Blocking
     from optlab.typing import Vector
 
 __all__ = ["FaceSolver", "FaceStep"]
@@ -58,7 +59,7 @@ class FaceStep:
 
     working_set: WorkingSet
     sigma: float
-    """Shift of W that gave the right inertia on the last face."""
+    """Largest curvature added to W for the right inertia; 0: W itself is convex on the face."""
 
     factor: FaceFactor | None
     """Factorization of the last face, None when no usable one was found."""
@@ -86,11 +87,8 @@ class FaceSolver:
 
     polyhedron: Polyhedron
     projector: Projector
-    kkt: KKTSystem
+    convexifier: Convexifier
     max_changes: int
-    last_sigma: float = 0.0
-    """Shift that the last nonconvex model needed; the next search starts below it."""
-
     projections_left: int = 0
     """Projections that the running primal minimisation may still spend."""
 
@@ -134,27 +132,28 @@ class FaceSolver:
         at = _Iterate(np.zeros(x.size), np.zeros(model.residual.size), mu.copy(), held)
         at.mu[held.rows == 0] = 0.0
         seen: set[bytes] = set()
-        sigma = 0.0
         for changes in range(limit):
             key = at.held.bounds.tobytes() + at.held.rows.tobytes()
             if key in seen:
                 return None
             seen.add(key)
-            factor, sigma = self._factorize(model, at.held, sigma)
+            factor, model = self.convexifier.factorize(model, at.held)
             if factor is None:
                 return None
             _pin(at.s, x, at.held, poly)
-            d, dnu, dmu = self._newton(model, factor, x, at, sigma)
+            d, dnu, dmu = self._newton(model, factor, x, at)
             at.s = at.s + d
             at.nu = at.nu + dnu
             at.mu = at.mu + dmu
             if not np.all(np.isfinite(at.s)):
                 return None
-            wrong_bounds, wrong_rows = self._wrong_signs(model, at, sigma)
+            wrong_bounds, wrong_rows = self._wrong_signs(model, at)
             y = x + at.s
             outside = violated_at(y, poly.rows_times(y), at.held, poly)
             if not (wrong_bounds.any() or wrong_rows.any() or outside.size()):
-                return FaceStep(at.s, at.nu, at.mu, at.held, sigma, factor, True, changes)
+                return FaceStep(
+                    at.s, at.nu, at.mu, at.held, model.convexified, factor, True, changes
+                )
             at.held = at.held.without(wrong_bounds, wrong_rows).with_added(outside)
             at.mu[at.held.rows == 0] = 0.0
         return None
@@ -168,14 +167,14 @@ class FaceSolver:
         at = _Iterate(np.zeros(x.size), np.zeros(mh), np.where(held.rows != 0, mu, 0.0), held)
         released_bounds = np.zeros(x.size, dtype=bool)
         released_rows = np.zeros(mu.size, dtype=bool)
-        sigma, factor, solved = 0.0, None, False
+        factor, solved = None, False
         changes = 0
         self.projections_left = MAX_PROJECTIONS
         for changes in range(self.max_changes + 1):
-            factor, sigma = self._factorize(model, at.held, sigma)
+            factor, model = self.convexifier.factorize(model, at.held)
             if factor is None:
                 break
-            d, dnu, dmu = self._newton(model, factor, x, at, sigma)
+            d, dnu, dmu = self._newton(model, factor, x, at)
             if not np.all(np.isfinite(d)):
                 factor = None
                 break
@@ -183,12 +182,12 @@ class FaceSolver:
             rows = (poly.rows_times(y), poly.rows_times(d))
             blocking = step_to_boundary(y, d, rows, at.held, poly)
             if blocking.size <= 1.0:
-                self._bend(model, x, at, (d, dnu, dmu), blocking, sigma)
+                self._bend(model, x, at, (d, dnu, dmu), blocking)
                 continue
             at.s = at.s + d
             at.nu = at.nu + dnu
             at.mu = at.mu + dmu
-            wrong_bounds, wrong_rows = self._wrong_signs(model, at, sigma)
+            wrong_bounds, wrong_rows = self._wrong_signs(model, at)
             wrong_bounds &= ~released_bounds
             wrong_rows &= ~released_rows
             if not (wrong_bounds.any() or wrong_rows.any()):
@@ -198,38 +197,16 @@ class FaceSolver:
             released_rows |= wrong_rows
             at.held = at.held.without(wrong_bounds, wrong_rows)
             at.mu = np.where(wrong_rows, 0.0, at.mu)
-        return FaceStep(at.s, at.nu, at.mu, at.held, sigma, factor, solved, changes)
-
-    def _factorize(
-        self, model: QuadraticModel, held: WorkingSet, sigma: float
-    ) -> tuple[FaceFactor | None, float]:
-        """Factorize on the face, raising sigma until the inertia is right (Wächter-Biegler)."""
-        args: tuple[Any, ...] = (
-            model.hessian,
-            model.jacobian,
-            model.dual_regularization,
-            held.free,
-            held.active_rows,
+        return FaceStep(
+            at.s, at.nu, at.mu, at.held, model.convexified, factor, solved, changes
         )
-        factor = self.kkt.factorize(*args, sigma=sigma)
-        if factor.inertia_ok:
-            return factor, sigma
-        scale = largest_entry(model.hessian)
-        sigma = max(sigma * 4.0, self.last_sigma / 4.0, 1e-6 * scale)
-        for _ in range(40):
-            factor = self.kkt.factorize(*args, sigma=sigma)
-            if factor.inertia_ok:
-                self.last_sigma = sigma
-                return factor, sigma
-            sigma *= 4.0 if self.last_sigma > 0.0 else 10.0
-        return None, sigma
 
     def _newton(
-        self, model: QuadraticModel, factor: FaceFactor, x: Vector, at: _Iterate, sigma: float
+        self, model: QuadraticModel, factor: FaceFactor, x: Vector, at: _Iterate
     ) -> tuple[Vector, Vector, Vector]:
         """Solve for the change of (s, nu, mu) that minimises the model on the face."""
         poly = self.polyhedron
-        r = model.partial_gradient(at.s, sigma, at.nu)
+        r = model.partial_gradient(at.s, at.nu)
         if at.mu.size:
             r = r + poly.transpose_times(at.mu)
             target = np.where(at.held.rows > 0, poly.bu, poly.bl)
@@ -246,8 +223,7 @@ class FaceSolver:
         x: Vector,
         at: _Iterate,
         change: tuple[Vector, Vector, Vector],
-        blocking: Any,
-        sigma: float,
+        blocking: Blocking,
     ) -> None:
         """Take the truncated or the projected step, whichever has the lower model value."""
         d, dnu, dmu = change
@@ -259,7 +235,7 @@ class FaceSolver:
             self.projections_left -= 1
             projection = self.projector.project(x + at.s + d)
             bent = projection.x - x
-            if model.value(bent, sigma) < model.value(truncated, sigma):
+            if model.value(bent) < model.value(truncated):
                 beyond = blocking.beyond
                 if at.mu.size:
                     kept = beyond.active_rows & projection.active
@@ -279,10 +255,10 @@ class FaceSolver:
         at.held = at.held.with_added(blocking.first)
 
     def _wrong_signs(
-        self, model: QuadraticModel, at: _Iterate, sigma: float
+        self, model: QuadraticModel, at: _Iterate
     ) -> tuple[np.ndarray, np.ndarray]:
         """Mark held inequality constraints whose multiplier says that leaving pays."""
-        r = model.partial_gradient(at.s, sigma, at.nu)
+        r = model.partial_gradient(at.s, at.nu)
         if at.mu.size:
             r = r + self.polyhedron.transpose_times(at.mu)
         tol = 1e-12 * (1.0 + float(np.max(np.abs(r), initial=0.0)))
@@ -299,12 +275,3 @@ def _pin(s: Vector, x: Vector, held: WorkingSet, poly: Polyhedron) -> None:
     side = held.bounds
     s[side < 0] = (poly.lo - x)[side < 0]
     s[side > 0] = (poly.hi - x)[side > 0]
-
-
-def largest_entry(hessian: Any) -> float:
-    """Return max |W_ij|, the scale of the curvature; 1 for a zero matrix."""
-    if isinstance(hessian, LowRank):
-        values = np.asarray(hessian.diagonal)
-    else:
-        values = hessian if isinstance(hessian, np.ndarray) else hessian.data
-    return float(np.max(np.abs(values), initial=0.0)) or 1.0

@@ -53,26 +53,27 @@ class QuadraticModel:
     dual_regularization: float = 0.0
     """D: 1/(2q) for penalty q."""
 
-    def value(self, s: Vector, sigma: float) -> float:
+    shift: float = 0.0
+    """sigma."""
+
+    convexified: float = 0.0
+    """Largest curvature added to W to make the model convex on its face; 0: W as it is."""
+
+    def value(self, s: Vector) -> float:
         """Evaluate m(s) - m(0)."""
-        total = self.gradient @ s + 0.5 * (s @ (self.hessian @ s) + sigma * (s @ s))
+        total = self.gradient @ s + 0.5 * (
+            s @ (self.hessian @ s) + self.shift * (s @ s)
+        )
         if self.jacobian is not None:
             js = self.jacobian @ s
             total += (0.5 * (js @ js) + js @ self.residual) / self.dual_regularization
         return float(total)
 
-    def slope(self, s: Vector) -> float:
-        """Evaluate the derivative of m at 0 along s."""
-        total = self.gradient @ s
-        if self.jacobian is not None:
-            total += (self.jacobian @ s) @ self.residual / self.dual_regularization
-        return float(total)
-
-    def partial_gradient(self, s: Vector, sigma: float, nu: Vector) -> Vector:
+    def partial_gradient(self, s: Vector, nu: Vector) -> Vector:
         """Evaluate g + (W + sigma I)s + J'nu, shape (n,)."""
         r = self.gradient + self.hessian @ s
-        if sigma != 0.0:
-            r += sigma * s
+        if self.shift != 0.0:
+            r += self.shift * s
         if self.jacobian is not None:
             r += self.jacobian.T @ nu
         return np.asarray(r)

@@ -25,6 +25,7 @@ from optlab.linalg.kkt_system import KKTSystem
 from optlab.linalg.projection import Projector
 from optlab.linesearch import LineSearchOptions
 from optlab.methods.standard_form import StandardForm
+from optlab.methods.pasa.convexify import Convexifier
 from optlab.methods.pasa.face import FaceSolver
 from optlab.methods.pasa.kernel import Kernel, KernelState, Phase
 from optlab.methods.pasa.objective import Curvature, OracleObjective
@@ -101,7 +102,9 @@ class PASA(AbstractMethod[State]):
         polyhedron = form.polyhedron
         projector = Projector(polyhedron)
         kkt = KKTSystem(form.n, 0, polyhedron.A)
-        faces = FaceSolver(polyhedron, projector, kkt, self.face_changes)
+        faces = FaceSolver(
+            polyhedron, projector, Convexifier(polyhedron, kkt), self.face_changes
+        )
         objective = OracleObjective(oracle, Curvature.of(oracle, self.pairs))
         kernel = Kernel(objective, polyhedron, projector, faces, LineSearchOptions())
         mu = None if warm is None or warm.y is None else form.split(warm.y)[1]

@@ -1,0 +1,154 @@
+"""Make the quadratic model convex on a face, by as little as possible.
+
+The face matrix has the right inertia if and only if the model is strictly convex on the face. Where it
+is not,
+
+* small problems reflect the negative eigenvalues of the reduced Hessian M = Z'(W + J'J/D)Z,
+  lambda -> max(|lambda|, delta): directions of negative curvature get a step of natural length, and
+  curvature across a valley no longer shortens the step along it (the absolute-value Newton method of
+  Greenstadt, Math. Comp. 21, 1967);
+* others raise sigma in W + sigma I until the inertia is right, from a value remembered between calls
+  (the rule of Wächter and Biegler, Math. Program. 106, 2006, section 3.1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.linalg
+
+from optlab.linalg.low_rank import LowRank
+
+if TYPE_CHECKING:
+    from optlab.linalg.kkt_system import FaceFactor, KKTSystem
+    from optlab.linalg.polyhedron import Polyhedron
+    from optlab.methods.pasa.model import QuadraticModel
+    from optlab.methods.pasa.working_set import WorkingSet
+
+__all__ = ["Convexifier"]
+
+REFLECTION_SIZE = 120
+"""Free variables up to which an eigenvalue decomposition of the reduced Hessian costs no more than
+the few factorizations that a search for sigma needs."""
+
+REFLECTION_FLOOR = 1e-8
+"""delta, relative to the largest eigenvalue."""
+
+FIRST_SHIFT = 1e-6
+"""First sigma relative to max |W_ij|."""
+
+SHIFT_TRIES = 40
+
+FASTEST_DUAL = 1e-7
+"""Below this D the penalty block dominates M to rounding; the shift is used instead."""
+
+
+@dataclass(slots=True)
+class Convexifier:
+    """Factorizes face matrices with the inertia of a convex model."""
+
+    polyhedron: Polyhedron
+    kkt: KKTSystem
+    last_shift: float = 0.0
+    """Shift that the last nonconvex model needed; the next search starts below it."""
+
+    def factorize(
+        self, model: QuadraticModel, held: WorkingSet
+    ) -> tuple[FaceFactor | None, QuadraticModel]:
+        """Return a factor with the right inertia and the model it belongs to.
+
+        None when no shift is large enough, which means that W is not finite.
+        """
+        factor = self._factor(model, held)
+        if factor.inertia_ok:
+            return factor, model
+        if self._may_reflect(model, held):
+            reflected = self._reflect(model, held)
+            if reflected is not None:
+                factor = self._factor(reflected, held)
+                if factor.inertia_ok:
+                    return factor, reflected
+                model = reflected
+        return self._shift(model, held)
+
+    def _factor(self, model: QuadraticModel, held: WorkingSet) -> FaceFactor:
+        return self.kkt.factorize(
+            model.hessian,
+            model.jacobian,
+            model.dual_regularization,
+            held.free,
+            held.active_rows,
+            sigma=model.shift,
+        )
+
+    def _shift(
+        self, model: QuadraticModel, held: WorkingSet
+    ) -> tuple[FaceFactor | None, QuadraticModel]:
+        growth = 4.0 if self.last_shift > 0.0 else 10.0
+        shift = max(
+            4.0 * model.shift, self.last_shift / 4.0, FIRST_SHIFT * largest_entry(model.hessian)
+        )
+        for _ in range(SHIFT_TRIES):
+            shifted = replace(model, shift=shift, convexified=max(model.convexified, shift))
+            factor = self._factor(shifted, held)
+            if factor.inertia_ok:
+                self.last_shift = shift
+                return factor, shifted
+            shift *= growth
+        return None, model
+
+    def _may_reflect(self, model: QuadraticModel, held: WorkingSet) -> bool:
+        if not isinstance(model.hessian, np.ndarray):
+            return False
+        if model.jacobian is not None and (
+            model.dual_regularization < FASTEST_DUAL or not isinstance(model.jacobian, np.ndarray)
+        ):
+            return False
+        return int(np.count_nonzero(held.free)) <= REFLECTION_SIZE
+
+    def _reflect(self, model: QuadraticModel, held: WorkingSet) -> QuadraticModel | None:
+        """Return the model with the negative eigenvalues of M reflected."""
+        free = held.free
+        W = model.hessian[np.ix_(free, free)]
+        if model.shift:
+            W = W + model.shift * np.eye(W.shape[0])
+        if model.jacobian is not None:
+            J = model.jacobian[:, free]
+            W = W + J.T @ J / model.dual_regularization
+        Z = self._null_space(held)
+        M = W if Z is None else Z.T @ W @ Z
+        if not M.size or not np.all(np.isfinite(M)):
+            return None
+        values, vectors = np.linalg.eigh(0.5 * (M + M.T))
+        floor = REFLECTION_FLOOR * max(float(np.max(np.abs(values))), 1e-300)
+        wanted = np.maximum(np.abs(values), floor)
+        changed = wanted > values
+        if not changed.any():
+            return None
+        basis = vectors[:, changed] if Z is None else Z @ vectors[:, changed]
+        added = (basis * (wanted - values)[changed]) @ basis.T
+        hessian = model.hessian.copy()
+        hessian[np.ix_(free, free)] += added
+        return replace(
+            model, hessian=hessian, convexified=float(np.max((wanted - values)[changed]))
+        )
+
+    def _null_space(self, held: WorkingSet) -> Any:
+        """Return an orthonormal basis of {d : A_F d = 0} on the free variables; None: all."""
+        active = held.active_rows
+        if self.polyhedron.A is None or not active.any():
+            return None
+        A = self.polyhedron.A
+        rows = A[active] if isinstance(A, np.ndarray) else A[np.flatnonzero(active)].toarray()
+        return scipy.linalg.null_space(rows[:, held.free])
+
+
+def largest_entry(hessian: Any) -> float:
+    """Return max |W_ij|, the scale of the curvature; 1 for a zero matrix."""
+    if isinstance(hessian, LowRank):
+        values = np.asarray(hessian.diagonal)
+    else:
+        values = hessian if isinstance(hessian, np.ndarray) else hessian.data
+    return float(np.max(np.abs(values), initial=0.0)) or 1.0
