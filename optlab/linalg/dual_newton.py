@@ -180,11 +180,13 @@ class DualNewton:
         p = self._p
         if last is None or not last.rows.any():
             return np.zeros(p.bl.size)
-        # x on that face for lam = 0: free variables at y, the others where they were.
-        x = np.where(last.free, self._y, last.x)
-        side = np.where(p.equality | (last.lam < 0.0), p.bl, p.bu)
+        # x on that face for the last lam: free variables move with y, the others stay. The
+        # system is for the change of lam, so that its error is relative to the change of y.
+        lam = last.lam
+        x = np.where(last.free, self._y - p.AT @ lam, last.x)
+        side = np.where(p.equality | (lam < 0.0), p.bl, p.bu)
         r = np.where(last.rows, p.A @ x - np.where(last.rows, side, 0.0), 0.0)
-        guess = p.gram.on_face(last.free, last.rows)(r)
+        guess = lam + p.gram.on_face(last.free, last.rows)(r)
         self._solves += 1
         if EPS * np.abs(guess).max() > ROUNDING * (self._y_norm + math.sqrt(x.dot(x))):
             # The face of the last point contradicts itself for this one.

@@ -224,12 +224,11 @@ class Projector:
         lam = np.zeros(self.polyhedron.ml)
         if p is None or not active.any():
             return d, lam
-        rows = active & p.used
-        solve = p.gram.on_face(free, rows)
+        solve = p.gram.on_face(free, active)
         # The second pass removes the rounding that the first leaves in the row space
         # ("twice is enough", [GLR05]) and the error of the regularisation.
         for _ in range(2):
-            step = solve(np.where(rows, p.A @ d, 0.0))
+            step = solve(np.where(active, p.A @ d, 0.0))
             lam += step
             d -= np.where(free, p.AT @ step, 0.0)
         return d, lam * p.scale

@@ -155,7 +155,7 @@ def test_patterns_without_a_diagonal_are_refused() -> None:
 
 def test_unknown_backends_are_named_in_the_error() -> None:
     pattern, _ = split(np.eye(2))
-    with pytest.raises(LookupError, match="'fast'.*dense"):
+    with pytest.raises(LookupError, match=r"'fast'.*dense"):
         analyze(pattern, "fast")
 
 
