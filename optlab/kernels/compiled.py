@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from optlab.kernels.elimination import factor_nnz_plain
+
 # The same numbers as in the twin; numba freezes globals into the compiled code.
 ZERO_SLOPE = 1e-14
 ZERO_DERIVATIVE = 1e-14
@@ -78,3 +80,6 @@ def line_minimum_compiled(u, w, lo, hi, lam, d, bl, bu):  # type: ignore[no-unty
     if raw <= ZERO_SLOPE * largest:
         return np.inf
     return start - derivative / raw
+
+
+factor_nnz_compiled = njit(cache=True)(factor_nnz_plain)

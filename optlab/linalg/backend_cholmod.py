@@ -99,7 +99,10 @@ class Symbolic(AbstractSymbolic):
         self.matrix = sp.csc_array(
             (ones, pattern.indices, pattern.indptr), shape=(pattern.n, pattern.n)
         )
-        self.handle: Any = _analysis(self.matrix) if pattern.n else None
+        self.handle: Any = None
+        if pattern.n:
+            self.handle = handle = _analysis(self.matrix)
+            self.order = handle.P()
 
     def factorize(self, values: FloatArray) -> CholmodFactor:
         """Factor the matrix with these values."""

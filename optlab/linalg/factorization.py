@@ -32,11 +32,10 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    import scipy.sparse as sp
 
     from optlab.linalg.arrays import FloatArray, Index32Array
 
@@ -79,6 +78,12 @@ class LowerPattern:
     def nnz(self) -> int:
         """Return the number of stored entries."""
         return int(self.indices.size)
+
+    def full(self) -> sp.csr_array:
+        """Return the pattern of both triangles by rows; the values mean nothing."""
+        shape = (self.n, self.n)
+        half = sp.csc_array((np.ones(self.nnz), self.indices, self.indptr), shape=shape)
+        return sp.csr_array(half + half.T)
 
     def columns(self) -> Index32Array:
         """Return the column of every stored entry, (nnz,)."""
@@ -135,10 +140,13 @@ class AbstractSymbolic(ABC):
     ----------
     pattern : LowerPattern
     backend : str
+    order : (n,) int32 or None
+        Elimination order, where the backend tells it.
     """
 
     pattern: LowerPattern
     backend: str
+    order: Index32Array | None = None
 
     @abstractmethod
     def factorize(self, values: FloatArray) -> AbstractFactor:

@@ -24,6 +24,7 @@ and the two ways to eliminate from [[K0, V], [V', -S]] give
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
 
+from optlab.kernels.elimination import factor_nnz
 from optlab.linalg.arrays import EPS
 from optlab.linalg.factorization import AbstractSymbolic, Inertia, analyze, is_available
 from optlab.linalg.kkt_face import AbstractFaceFactor
@@ -54,8 +56,14 @@ class Rung:
     pivoting: bool = False
 
 
-LADDER = (Rung(1e-10, 1e-9), Rung(1e-8, 1e-7), Rung(0.0, 1e-11, pivoting=True))
-LAST_RESORT = Rung(1e-6, 1e-6)
+LADDER = (
+    Rung(1e-10, 1e-9),
+    Rung(1e-8, 1e-7),
+    Rung(0.0, 1e-11, pivoting=True),
+    Rung(1e-6, 1e-6),
+)
+# Factorizations after which the first rung is tried again.
+RETRY = 20
 # Backward error up to which the signs of the pivots are believed; eigenvalues of the
 # equilibrated matrix below it are not told from zero, and they are not by rho and delta.
 TRUSTED_BACKWARD_ERROR = 1e-9
@@ -63,6 +71,12 @@ TRUSTED_BACKWARD_ERROR = 1e-9
 ACCEPTED_RESIDUAL = 1e-6
 # Up to this order the dense factorization is the cheapest one with pivoting.
 DENSE_PIVOTING_ORDER = 1000
+# A factor with more than this part of the n^2 entries is full; up to this order a dense
+# factorization then replaces it.
+DENSE_FILL = 0.25
+DENSE_FILL_ORDER = 3000
+# The count of the factor's entries stops here: 8 bytes each, that is 1.6 GB.
+MAX_COUNTED = 200_000_000
 
 
 class SparseKKT:
@@ -129,10 +143,23 @@ class SparseKKT:
 
 
 class Analysis:
-    """A pattern with the symbolic factorizations made for it so far."""
+    """A pattern with the symbolic factorizations made for it so far.
+
+    Attributes
+    ----------
+    fill_ratio : float
+        Entries of the factor over entries of the lower triangle; nan where the backend does
+        not tell its ordering. Thousands mean that no good ordering exists: CG on the face
+        (:mod:`optlab.linalg.krylov`) is then the better way.
+    first_rung : int
+        Where on the ladder the last factorization was trusted.
+    """
 
     def __init__(self, pattern: KKTPattern) -> None:
         self.pattern = pattern
+        self.fill_ratio = math.nan
+        self.first_rung = 0
+        self._visits = 0
         self._symbolic: dict[bool, AbstractSymbolic] = {}
         order = pattern.lower.n
         self.probe = np.where(np.random.default_rng(order).random(order) < 0.5, -1.0, 1.0)
@@ -145,8 +172,32 @@ class Analysis:
                 backend = _pivoting_backend(self.pattern.lower.n)
             if backend is None:
                 return None
-            self._symbolic[pivoting] = analyze(self.pattern.lower, backend)
+            symbolic = analyze(self.pattern.lower, backend)
+            self._symbolic[pivoting] = symbolic if pivoting else self._unless_full(symbolic)
         return self._symbolic[pivoting]
+
+    def _unless_full(self, symbolic: AbstractSymbolic) -> AbstractSymbolic:
+        """Measure the fill; exchange a sparse factorization that would be full for a dense one."""
+        lower = self.pattern.lower
+        if symbolic.order is None:
+            return symbolic
+        full = lower.full()
+        entries = factor_nnz(full.indptr, full.indices, symbolic.order, MAX_COUNTED)
+        self.fill_ratio = entries / lower.nnz
+        if lower.n <= DENSE_FILL_ORDER and entries > DENSE_FILL * lower.n * lower.n:
+            return analyze(lower, "dense")
+        return symbolic
+
+    def rungs(self) -> list[int]:
+        """Return the rungs to try, from the one that was good last.
+
+        Problems that need a stronger regularisation need it at every iteration; the first
+        rung gets another chance now and then.
+        """
+        self._visits += 1
+        if self._visits % RETRY == 0:
+            self.first_rung = 0
+        return list(range(self.first_rung, len(LADDER)))
 
 
 def _pivoting_backend(order: int) -> str | None:
@@ -167,7 +218,7 @@ class SparseFaceFactor(AbstractFaceFactor):
     ) -> None:
         self._analysis, self._values, self._sizes = analysis, values, sizes
         self._wanted = wanted
-        self._rungs = [*LADDER, LAST_RESORT]
+        self._rungs = analysis.rungs()
         self._factor: AbstractFactor
         self.backward_error = np.inf
         while not self._climb():
@@ -175,7 +226,8 @@ class SparseFaceFactor(AbstractFaceFactor):
 
     def _climb(self) -> bool:
         """Factor on the next rung; return whether to stay there."""
-        rung = self._rungs.pop(0)
+        position = self._rungs.pop(0)
+        rung = LADDER[position]
         symbolic = self._analysis.symbolic(rung.pivoting)
         if symbolic is None:
             return False
@@ -186,7 +238,10 @@ class SparseFaceFactor(AbstractFaceFactor):
         self._factor, self._rung = symbolic.factorize(data), rung
         self._read_inertia()
         self.backward_error = self._measure(data)
-        return self.backward_error <= TRUSTED_BACKWARD_ERROR or not self._rungs
+        if self.backward_error <= TRUSTED_BACKWARD_ERROR:
+            self._analysis.first_rung = position
+            return True
+        return not self._rungs
 
     def _read_inertia(self) -> None:
         """Subtract the diagonal +-1 of fixed variables and inactive rows from the inertia."""
@@ -261,6 +316,7 @@ class SparseFaceFactor(AbstractFaceFactor):
             "primal_regularisation": self._rung.primal,
             "dual_regularisation": self._rung.dual,
             "backward_error": self.backward_error,
+            "fill_ratio": self._analysis.fill_ratio,
         }
 
 
