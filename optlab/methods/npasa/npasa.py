@@ -60,6 +60,12 @@ if TYPE_CHECKING:
 
 __all__ = ["NPASA"]
 
+ESCAPE_GROWTH = 100.0
+"""Growth of the penalty after an augmented Lagrangian that was not bounded below."""
+
+STALL_FACTOR = 0.9
+"""E_c that falls by less counts as a stall; a few stalls in a row start the feasibility phase."""
+
 FEASIBILITY_TRIES = 3
 """Starts of the feasibility phase: the present point and two perturbations of 1 % and 10 %."""
 
@@ -268,6 +274,11 @@ class NPASA(AbstractMethod[State]):
         done = phase_one.global_step(
             work, start, state.penalty, limits, self._search, self.multiplier_cap
         )
+        if done.escaped and state.penalty < self.penalty_max:
+            # Stay, and hold the next minimisation nearer to h = 0.
+            penalty = min(ESCAPE_GROWTH * state.penalty, self.penalty_max)
+            return replace(state, penalty=penalty, phase=Phase.GLOBAL, inner=done.inner,
+                           step=0.0, try_local=False)
         new = done.estimate
         floor = min(state.error_floor, new.E0)
         enough = new.Ec <= max(self.required_decrease * state.reference_Ec, 0.1 * state.tol)
@@ -275,7 +286,8 @@ class NPASA(AbstractMethod[State]):
         if not enough:
             penalty = min(max(self.penalty_growth * penalty, 1.0 / max(floor, 1e-8)),
                           max(100.0 * penalty, self.penalty_growth * penalty), self.penalty_max)
-        stalled = state.stalled + 1 if not enough else 0
+        progress = new.Ec <= max(STALL_FACTOR * state.reference_Ec, 0.1 * state.tol)
+        stalled = 0 if progress else state.stalled + 1
         after = replace(
             state,
             best=new,

@@ -55,6 +55,13 @@ class GlobalStep:
     blocked: bool
     """The first inner iteration already found nothing lower."""
 
+    escaped: bool = False
+    """The penalty is too small to hold the iterates near h = 0: L_q falls without bound."""
+
+
+ESCAPE_FACTOR = 1e3
+"""Growth of E_c (from at least 1) in one minimisation that is taken as an escape."""
+
 
 def global_step(
     work: Workspace,
@@ -69,20 +76,21 @@ def global_step(
     objective = AugmentedLagrangian(work.form, work.curvature, work.slacks, y_bar, penalty)
     kernel = _kernel(work, objective, line_search)
     state = kernel.start(objective.polish(kernel.feasible(start.x)), start.mu)
-    inner = 0
-    while inner < limits.iterations:
-        h = work.form.h(state.x)
-        wanted = min(limits.tolerance, limits.theta * float(np.linalg.norm(h)))
+    inner, escaped = 0, False
+    for inner in range(limits.iterations + 1):
+        violation = float(np.linalg.norm(work.form.h(state.x)))
+        wanted = min(limits.tolerance, limits.theta * violation)
         if state.error <= max(wanted, limits.floor):
             break
-        if state.phase is Phase.BLOCKED or state.unbounded:
+        escaped = violation > ESCAPE_FACTOR * max(start.Ec, 1.0)
+        if state.phase is Phase.BLOCKED or state.unbounded or escaped:
             break
-        state = kernel.step(state)
-        inner += 1
+        if inner < limits.iterations:
+            state = kernel.step(state)
     y = y_bar + 2.0 * penalty * work.form.h(state.x)
     found = estimate(work.form, state.x, y, state.row_multipliers)
     blocked = state.phase is Phase.BLOCKED and inner <= 1
-    return GlobalStep(found, inner, state.sigma, state.unbounded, blocked)
+    return GlobalStep(found, inner, state.sigma, state.unbounded, blocked, escaped)
 
 
 def minimize_infeasibility(

@@ -35,6 +35,9 @@ IDENTIFICATION_CHANGES = 12
 """Factorizations that a sweep may spend on finding its face; where the active set is near the right
 one it takes one to three, and where it is not, phase one is the better place."""
 
+NEARLY_STATIONARY = 1e-4
+"""E_1, relative to the multipliers, below which a face matrix of any inertia is accepted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
@@ -57,21 +60,33 @@ def sweep(
     regularization
         D, a small positive number: makes the face system solvable when J is rank deficient.
     """
-    form, x = work.form, start.x
     try:
-        model = _model(work, start, regularization)
-        held = active_at(x, form.polyhedron.rows_times(x), form.polyhedron)
-        side, t = held.bounds, start.reduced
-        leave = ((side == -1) & (t < 0.0)) | ((side == 1) & (t > 0.0))
-        rows = ((held.rows == -1) & (start.mu > 0.0)) | ((held.rows == 1) & (start.mu < 0.0))
-        found = work.faces.primal_dual(
-            model, x, held.without(leave, rows), start.mu, IDENTIFICATION_CHANGES
-        )
-        if found is None or found.sigma > 0.0:
-            return None
-        return _accept(work, start, found, theta)
+        found = _identify(work, start, regularization)
+        return None if found is None else _accept(work, start, found, theta)
     except EvaluationError:
         return None
+
+
+def _identify(work: Workspace, start: Estimate, regularization: float) -> FaceStep | None:
+    """Solve the sweep's model on the face that the primal-dual method finds.
+
+    The model must be convex there, so that phase two is not drawn to a saddle point; next to a point
+    that phase one has made stationary, where a degenerate Hessian has any inertia, it need not be.
+    """
+    form, x = work.form, start.x
+    model = _model(work, start, regularization)
+    held = active_at(x, form.polyhedron.rows_times(x), form.polyhedron)
+    side, t = held.bounds, start.reduced
+    leave = ((side == -1) & (t < 0.0)) | ((side == 1) & (t > 0.0))
+    rows = ((held.rows == -1) & (start.mu > 0.0)) | ((held.rows == 1) & (start.mu < 0.0))
+    held = held.without(leave, rows)
+    limit = IDENTIFICATION_CHANGES
+    found = work.faces.primal_dual(model, x, held, start.mu, limit)
+    if found is not None and found.sigma <= work.faces.convexifier.smallest_shift(model):
+        return found
+    if start.E1 > NEARLY_STATIONARY * (1.0 + float(np.max(np.abs(start.y), initial=0.0))):
+        return None
+    return work.faces.primal_dual(model, x, held, start.mu, limit, convexify=False)
 
 
 def _model(work: Workspace, start: Estimate, regularization: float) -> QuadraticModel:

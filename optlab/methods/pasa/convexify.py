@@ -73,6 +73,26 @@ class Convexifier:
                 model = reflected
         return self._shift(model, held)
 
+    def as_it_is(
+        self, model: QuadraticModel, held: WorkingSet
+    ) -> tuple[FaceFactor | None, QuadraticModel]:
+        """Return a factor of any inertia: for root finding next to a stationary point.
+
+        A singular face (a flat direction) gets the smallest shift, a proximal term.
+        """
+        factor = self._factor(model, held)
+        if sum(factor.inertia[:2]) and not factor.inertia.zero:
+            return factor, model
+        shift = max(model.shift, self.smallest_shift(model))
+        model = replace(model, shift=shift, convexified=max(model.convexified, shift))
+        factor = self._factor(model, held)
+        return (factor if sum(factor.inertia[:2]) else None), model
+
+    @staticmethod
+    def smallest_shift(model: QuadraticModel) -> float:
+        """Return the first shift tried: it decides flat directions and hardly bends others."""
+        return FIRST_SHIFT * largest_entry(model.hessian)
+
     def _factor(self, model: QuadraticModel, held: WorkingSet) -> FaceFactor:
         return self.kkt.factorize(
             model.hessian,
@@ -87,9 +107,7 @@ class Convexifier:
         self, model: QuadraticModel, held: WorkingSet
     ) -> tuple[FaceFactor | None, QuadraticModel]:
         growth = 4.0 if self.last_shift > 0.0 else 10.0
-        shift = max(
-            4.0 * model.shift, self.last_shift / 4.0, FIRST_SHIFT * largest_entry(model.hessian)
-        )
+        shift = max(4.0 * model.shift, self.last_shift / 4.0, self.smallest_shift(model))
         for _ in range(SHIFT_TRIES):
             shifted = replace(model, shift=shift, convexified=max(model.convexified, shift))
             factor = self._factor(shifted, held)

@@ -121,23 +121,27 @@ class FaceSolver:
         held: WorkingSet,
         mu: Vector,
         limit: int = PRIMAL_DUAL_CHANGES,
+        *,
+        convexify: bool = True,
     ) -> FaceStep | None:
         """Semismooth Newton on the model's optimality conditions (Hintermueller, Ito, Kunisch 2002).
 
         Hold what is violated and what has a multiplier of the right sign; solve; repeat until
         nothing changes. None when a working set comes back or the limit (of factorizations) is
-        reached.
+        reached. Without ``convexify`` any inertia is accepted: the result is a stationary point of
+        the model.
         """
         poly = self.polyhedron
         at = _Iterate(np.zeros(x.size), np.zeros(model.residual.size), mu.copy(), held)
         at.mu[held.rows == 0] = 0.0
         seen: set[bytes] = set()
+        factorize = self.convexifier.factorize if convexify else self.convexifier.as_it_is
         for changes in range(limit):
             key = at.held.bounds.tobytes() + at.held.rows.tobytes()
             if key in seen:
                 return None
             seen.add(key)
-            factor, model = self.convexifier.factorize(model, at.held)
+            factor, model = factorize(model, at.held)
             if factor is None:
                 return None
             _pin(at.s, x, at.held, poly)
