@@ -1,7 +1,9 @@
 # `make demo` and `make test` need nothing but Python >= 3.11: setup does the rest, once.
 VENV ?= .venv
 PY := $(VENV)/bin/python
-RUN := PYTHONPATH=.:problems:adapters OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
+# One BLAS thread: more only get in each other's way on shared machines. SSIDS needs OpenMP's
+# cancellation, which must be asked for before any library starts OpenMP.
+RUN := PYTHONPATH=.:problems:adapters OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 OMP_CANCELLATION=true
 JOBS ?= 2
 export OPTLAB_VENV := $(VENV)
 

@@ -9,6 +9,9 @@ import hypothesis
 import pytest
 import shapecheck
 
+# SSIDS needs it, and it counts only before the first library starts OpenMP.
+os.environ.setdefault("OMP_CANCELLATION", "true")
+
 if os.environ.get("OPTLAB_SHAPES", "1") != "0":
     shapecheck.install()
 
