@@ -26,7 +26,7 @@ test-slow: setup  ## the whole suite with the slow tests
 	@$(RUN) $(PY) -m pytest -n $(JOBS) -m ""
 
 lint: setup
-	@echo "== ruff" && $(VENV)/bin/ruff check --output-format concise .
+	@echo "== ruff" && $(VENV)/bin/ruff check --output-format concise . && $(VENV)/bin/ruff format --check .
 
 format: setup  ## rewrite the sources in ruff's format
 	@$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix .
