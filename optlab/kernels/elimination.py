@@ -46,8 +46,8 @@ def factor_nnz(
     inverse[order] = np.arange(order.size, dtype=order.dtype)
     arrays = (indptr, indices, order, inverse)
     # Lists, because plain Python reads their items faster than those of arrays.
-    lists = tuple(a.tolist() for a in arrays)
-    count = factor_nnz_plain(*lists, limit=min(limit, PLAIN_LIMIT))
+    rows, cols, sequence, places = (a.tolist() for a in arrays)
+    count = factor_nnz_plain(rows, cols, sequence, places, min(limit, PLAIN_LIMIT))
     if PLAIN_LIMIT < count <= limit and use_numba(count):
         from optlab.kernels.compiled import factor_nnz_compiled  # noqa: PLC0415 - numba is slow
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -37,16 +37,17 @@ POLISHED = 1e-14
 # rounding and leaves x optimal.
 ROUNDING = 1e-9
 # Steps without a tenth gained that end the iteration.
-PATIENCE = 30
+PATIENCE = 40
 # Rows that phi does not let move as the equations say are taken out and the rest is solved
 # again, at most so many times.
 ROUNDS = 4
 # Components of a ray below this fraction of the largest are taken for rounding.
 RAY_DUST = 1e-9
-# Relative addition to the diagonal of inconsistent face equations.
-DAMPING = 1e-2
-
-
+# Damping of inconsistent face equations (whose rows have unit norm): the first, its range, and
+# how it changes after line searches that end beyond LONG or before SHORT.
+DAMPING, DAMPING_MIN, DAMPING_MAX = 1e-2, 1e-10, 1e4
+LONG, DAMP_LESS = 0.7, 0.1
+SHORT, DAMP_MORE = 0.1, 5.0
 # A CSR matrix with at most this many entries, zeros included, is kept as an array.
 DENSE_ENTRIES = 40_000
 
@@ -139,6 +140,14 @@ class DualPoint:
     tolerance: float
 
 
+class Move(NamedTuple):
+    """Where a line search ended: the new lam, phi there, and the multiple of the direction."""
+
+    lam: FloatArray
+    phi: float
+    t: float
+
+
 class DualNewton:
     """One projection: the iteration of the module's docstring.
 
@@ -155,6 +164,7 @@ class DualNewton:
         self._p = rows
         self._y = y
         self._solves = 0
+        self._damping = 0.0
         self._y_norm = math.sqrt(float(y.dot(y)))
         self._move_to(self._evaluate(self._start(last)))
 
@@ -221,22 +231,45 @@ class DualNewton:
         self._rows = p.equality | (point.lam != 0.0) | (np.abs(point.r) > point.tolerance)
 
     def _iterate(self) -> bool:
-        """Take one Newton step; return False when phi falls no more along its direction."""
-        moves = []
-        for damping in (0.0, DAMPING):
-            d = self._descent(damping)
-            consistent = damping > 0.0 or not self._is_inconsistent(d)
-            if consistent and not damping and self._take_whole(d):
+        """Take one Newton step; return False when phi falls no more along its directions."""
+        falling: list[Move] = []
+        if not self._damping:
+            d = self._descent()
+            consistent = not self._is_inconsistent(d)
+            if consistent and self._take_whole(d):
                 return True
-            moves += [self._search(v) for v in (d, *self._stop_at_zero(d, damping))]
-            if consistent:
-                break
-            self._raise_if_ray(d)
-        falling = [move for move in moves if move is not None]
+            falling = self._search_all(d)
+            if not consistent:
+                self._raise_if_ray(d)
+            if not consistent or max((move.t for move in falling), default=0.0) < SHORT:
+                self._damping = DAMPING
+        if self._damping:
+            damped = self._search_all(self._descent())
+            self._adapt_damping(max((move.t for move in damped), default=0.0))
+            falling += damped
         if not falling:
             return False
-        self._move_to(self._evaluate(min(falling, key=lambda move: move[1])[0]))
+        self._move_to(self._evaluate(min(falling, key=lambda move: move.phi).lam))
         return True
+
+    def _search_all(self, d: FloatArray) -> list[Move]:
+        """Search along d and along its variants; leave out what phi does not fall along."""
+        moves = (self._search(v) for v in (d, *self._stop_at_zero(d)))
+        return [move for move in moves if move is not None]
+
+    def _adapt_damping(self, t: float) -> None:
+        """Damp less after a long step t, more after a short one; end at none at all.
+
+        Levenberg and Marquardt's rule: a step of about one or more says that the model was
+        trusted too little, a tiny one that it is of no use at this distance.
+        """
+        if t > LONG:
+            self._damping *= DAMP_LESS
+        elif t < SHORT:
+            more = DAMP_MORE if t > SHORT * SHORT else DAMP_MORE * DAMP_MORE
+            self._damping = min(self._damping * more, DAMPING_MAX)
+        if self._damping < DAMPING_MIN:
+            self._damping = 0.0
 
     def _take_whole(self, d: FloatArray) -> bool:
         """Move to lam + d if that reduces the error tenfold, as it does near the solution.
@@ -251,7 +284,7 @@ class DualNewton:
         self._move_to(point)
         return True
 
-    def _descent(self, damping: float) -> FloatArray:
+    def _descent(self) -> FloatArray:
         """Solve the face equations; leave out rows that phi does not let move that way.
 
         A violated row with lam_i = 0 must move towards the side it violates. Leaving the
@@ -262,7 +295,7 @@ class DualNewton:
         at_zero = ~p.equality & (self._at.lam == 0.0)
         for round_ in range(ROUNDS):
             r = np.where(rows, self._at.r, 0.0)
-            d = p.gram.on_face(self._free, rows, damping)(r)
+            d = p.gram.on_face(self._free, rows, self._damping)(r)
             self._solves += 1
             wrong = at_zero & (d * r < 0.0)
             if not wrong.any():
@@ -272,7 +305,7 @@ class DualNewton:
             rows = rows & ~wrong
         return d
 
-    def _stop_at_zero(self, d: FloatArray, damping: float) -> list[FloatArray]:
+    def _stop_at_zero(self, d: FloatArray) -> list[FloatArray]:
         """Re-solve with the multipliers that would change sign going to zero and no further.
 
         The straight line along d is stopped by the first of them. Neither direction is always
@@ -290,7 +323,7 @@ class DualNewton:
             rest = self._rows & ~stopped
             pushed = p.A @ np.where(self._free, p.AT @ given, 0.0)
             r = np.where(rest, self._at.r - pushed, 0.0)
-            bent = given + p.gram.on_face(self._free, rest, damping)(r)
+            bent = given + p.gram.on_face(self._free, rest, self._damping)(r)
             self._solves += 1
         return [np.where(stopped, -lam, bent)] if stopped.any() else []
 
@@ -322,7 +355,7 @@ class DualNewton:
             d = p.gram.on_face(self._free, d != 0.0)(d)
             self._solves += 1
 
-    def _search(self, d: FloatArray) -> tuple[FloatArray, float] | None:
+    def _search(self, d: FloatArray) -> Move | None:
         """Minimise phi along d; return the new lam and phi there, None without a descent."""
         p, at = self._p, self._at
         w = p.AT @ d
@@ -339,7 +372,8 @@ class DualNewton:
         x = np.minimum(np.maximum(u, p.lo), p.hi)
         side = np.where(lam > 0.0, p.bu, np.where(lam < 0.0, p.bl, 0.0))
         gap = x - self._y
-        return lam, float(side.dot(lam) - (self._y - u).dot(x) - 0.5 * gap.dot(gap))
+        phi = float(side.dot(lam) - (self._y - u).dot(x) - 0.5 * gap.dot(gap))
+        return Move(lam, phi, t)
 
     def _finish(self, accurate: bool) -> DualSolution:
         """Remove the last rounding from A x on the face."""
