@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from optlab.core.registry import known_methods
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.FAIL_FAST
@@ -65,3 +67,10 @@ def test_every_key_used_is_in_the_bibliography() -> None:
     missing = {key: where for key, where in used.items() if key not in known}
     assert not missing
     assert used
+
+
+def test_the_readme_lists_every_method_and_no_other() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = text.split("## Methods")[1].split("\n## ")[0]
+    listed = set(re.findall(r"^\| `(\w+)` \|", table, flags=re.MULTILINE)) - {"auto"}
+    assert listed == {cls.info.name for cls in known_methods() if "." not in cls.info.name}
