@@ -48,6 +48,8 @@ RAY_DUST = 1e-9
 DAMPING, DAMPING_MIN, DAMPING_MAX = 1e-2, 1e-10, 1e4
 LONG, DAMP_LESS = 0.7, 0.1
 SHORT, DAMP_MORE = 0.1, 5.0
+# Steps without progress after which rays are looked for.
+RAY_CHECK = 8
 # A CSR matrix with at most this many entries, zeros included, is kept as an array.
 DENSE_ENTRIES = 40_000
 
@@ -180,7 +182,10 @@ class DualNewton:
         while self._at.error > self._at.tolerance:
             error = self._at.error
             best, since = (error, 0) if error < 0.9 * best else (best, since + 1)
+            if since % RAY_CHECK == RAY_CHECK - 1:
+                self._look_for_ray()
             if since >= PATIENCE or not self._iterate():
+                self._look_for_ray()
                 accurate = False
                 break
         return self._finish(accurate)
@@ -336,6 +341,12 @@ class DualNewton:
         """
         w = np.where(self._free, self._p.AT @ d, 0.0)
         return bool(w.dot(w) < 0.5 * d.dot(np.where(d != 0.0, self._at.r, 0.0)))
+
+    def _look_for_ray(self) -> None:
+        """Try the directions that are rays where the error cannot be reduced any more."""
+        self._damping = 0.0
+        self._raise_if_ray(self._descent())
+        self._raise_if_ray(self._at.r)
 
     def _raise_if_ray(self, d: FloatArray) -> None:
         """Raise if d proves emptiness, as found or after one step of inverse iteration.
