@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 
 __all__ = ["bound_multipliers", "fit_multipliers"]
 
-_DENSE_LIMIT = 1000
-"""Unknowns up to which the dense bounded least-squares solver is used (its cost is cubic)."""
+_DENSE_LIMIT = 150
+"""Unknowns up to which the dense bounded least-squares solver is used: it refactors at every change,
+so its cost grows with the fourth power."""
 
 
 def bound_multipliers(x: Vector, d: Vector, lb: Vector, ub: Vector) -> Vector:
@@ -70,6 +71,8 @@ def fit_multipliers(
     k = row_at.size
     if k + bound_at.size == 0:
         return y, z
+    if k + bound_at.size > _DENSE_LIMIT:
+        return _by_projection(g, J, row_gaps, bound_gaps, row_at)
     gaps = np.concatenate((y_gap[row_at], z_gap[bound_at]))
     low = np.concatenate((y_low[row_at], z_low[bound_at]))
     up = np.concatenate((y_up[row_at], z_up[bound_at]))
@@ -108,14 +111,32 @@ def _bounded_least_squares(
     from scipy.optimize import lsq_linear  # noqa: PLC0415 - heavy, and rarely needed
 
     target = np.concatenate((-g, np.zeros(gaps.size)))
-    if gaps.size <= _DENSE_LIMIT and columns.shape[0] <= 4 * _DENSE_LIMIT:
-        dense = columns if isinstance(columns, np.ndarray) else columns.toarray()
-        stacked: Any = np.vstack((dense, np.diag(gaps)))
-        fit = lsq_linear(stacked, target, bounds=interval, method="bvls", tol=1e-14)
-    else:
-        from scipy.sparse import csr_array, diags_array, vstack  # noqa: PLC0415
-
-        stacked = vstack((csr_array(columns), diags_array(gaps)), format="csr")
-        fit = lsq_linear(stacked, target, bounds=interval, method="trf", max_iter=30)
+    dense = columns if isinstance(columns, np.ndarray) else columns.toarray()
+    stacked: Any = np.vstack((dense, np.diag(gaps)))
+    fit = lsq_linear(stacked, target, bounds=interval, method="bvls", tol=1e-14)
     solution: Vector = np.asarray(fit.x, dtype=np.float64)
     return solution
+
+
+def _by_projection(
+    g: Vector,
+    J: Matrix,
+    row_gaps: tuple[Vector, Vector],
+    bound_gaps: tuple[Vector, Vector],
+    row_at: Any,
+) -> tuple[Vector, Vector]:
+    """Take the multipliers of the projection of -g on the linearised feasible set.
+
+    They are mu(x, alpha) with alpha = 1 in section 2 of [DH21]; d = 0 is feasible, so the set is never
+    empty. The residual that they leave is reported as it is, whatever it is.
+    """
+    from optlab.linalg.polyhedron import Polyhedron  # noqa: PLC0415 - rarely needed
+    from optlab.linalg.projection import Projector  # noqa: PLC0415
+
+    low, up = (gap[row_at] for gap in row_gaps)
+    matrix: Any = J
+    polyhedron = Polyhedron(matrix[row_at], -low, up, -bound_gaps[0], bound_gaps[1])
+    found = Projector(polyhedron).project(-g)
+    y = np.zeros(row_gaps[0].size)
+    y[row_at] = found.row_multipliers
+    return y, np.asarray(found.bound_multipliers, dtype=np.float64)

@@ -232,9 +232,7 @@ class NPASA(AbstractMethod[State]):
         x0 = form.oracle.x0
         example = form.jacobian(np.clip(x0, polyhedron.lo, polyhedron.hi)) if form.mh else None
         kkt = KKTSystem(form.n, form.mh, polyhedron.A, jacobian=example)
-        faces = FaceSolver(
-            polyhedron, projector, Convexifier(polyhedron, kkt), self.face_changes
-        )
+        faces = FaceSolver(polyhedron, Convexifier(polyhedron, kkt), self.face_changes)
         slacks = SlackRows.of(form)
         return Workspace(form, projector, faces, curvature, slacks, rng)
 

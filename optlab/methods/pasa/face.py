@@ -4,7 +4,7 @@ From the working set of the last face the model is minimised on that face by one
 indefinite factorization. If the minimiser leaves the polyhedron, the better (by model value) of
 
 * the step truncated at the first constraints met, and
-* the projection of the whole step onto the polyhedron,
+* (bounds alone) the projection of the whole step onto them,
 
 is taken and the constraints met are added, all at once; at a face minimiser inside the polyhedron
 the constraints with multipliers of the wrong sign are released, each at most once. The model value
@@ -27,7 +27,6 @@ from optlab.methods.pasa.working_set import WorkingSet, step_to_boundary, violat
 if TYPE_CHECKING:
     from optlab.linalg.kkt_system import FaceFactor
     from optlab.linalg.polyhedron import Polyhedron
-    from optlab.linalg.projection import Projector
     from optlab.methods.pasa.convexify import Convexifier
     from optlab.methods.pasa.model import QuadraticModel
     from optlab.methods.pasa.working_set import Blocking
@@ -38,10 +37,6 @@ __all__ = ["FaceSolver", "FaceStep"]
 PRIMAL_DUAL_CHANGES = 20
 """Factorizations of the primal-dual method before the primal one takes over: where it converges it
 mostly does within ten."""
-
-MAX_PROJECTIONS = 6
-"""Projections in one primal minimisation: each costs up to dozens of factorizations of its own, and
-after a few the projected step no longer beats the truncated one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +81,8 @@ class FaceSolver:
     """Model minimiser over one polyhedron; keeps the symbolic factorization and the shift."""
 
     polyhedron: Polyhedron
-    projector: Projector
     convexifier: Convexifier
     max_changes: int
-    projections_left: int = 0
-    """Projections that the running primal minimisation may still spend."""
 
     def minimize(
         self, model: QuadraticModel, x: Vector, held: WorkingSet, mu: Vector
@@ -173,7 +165,6 @@ class FaceSolver:
         released_rows = np.zeros(mu.size, dtype=bool)
         factor, solved = None, False
         changes = 0
-        self.projections_left = MAX_PROJECTIONS
         for changes in range(self.max_changes + 1):
             factor, model = self.convexifier.factorize(model, at.held)
             if factor is None:
@@ -229,30 +220,21 @@ class FaceSolver:
         change: tuple[Vector, Vector, Vector],
         blocking: Blocking,
     ) -> None:
-        """Take the truncated or the projected step, whichever has the lower model value."""
+        """Take the truncated step or, with bounds alone, the clipped one if its model value is lower."""
         d, dnu, dmu = change
         t = blocking.size
         poly = self.polyhedron
         truncated = at.s + t * d
         _pin(truncated, x, blocking.first, poly)
-        if blocking.count > blocking.first.size() and self.projections_left:
-            self.projections_left -= 1
-            projection = self.projector.project(x + at.s + d)
-            bent = projection.x - x
+        if not at.mu.size and blocking.count > blocking.first.size():
+            # With bounds alone the projection of the whole step is a clip. (With rows it was tried,
+            # 2026-11: dozens of factorizations for a point that is rarely lower.)
+            bent = np.clip(x + at.s + d, poly.lo, poly.hi) - x
             if model.value(bent) < model.value(truncated):
-                beyond = blocking.beyond
-                if at.mu.size:
-                    kept = beyond.active_rows & projection.active
-                    beyond = WorkingSet(
-                        np.where(projection.free, 0, beyond.bounds).astype(np.int8),
-                        np.where(kept, beyond.rows, 0).astype(np.int8),
-                    )
-                if beyond.size():
-                    at.s = bent
-                    at.nu = at.nu + dnu
-                    at.mu = np.where(at.held.rows != 0, at.mu + dmu, 0.0)
-                    at.held = at.held.with_added(beyond)
-                    return
+                at.s = bent
+                at.nu = at.nu + dnu
+                at.held = at.held.with_added(blocking.beyond)
+                return
         at.s = truncated
         at.nu = at.nu + t * dnu
         at.mu = at.mu + t * dmu

@@ -102,9 +102,7 @@ class PASA(AbstractMethod[State]):
         polyhedron = form.polyhedron
         projector = Projector(polyhedron)
         kkt = KKTSystem(form.n, 0, polyhedron.A)
-        faces = FaceSolver(
-            polyhedron, projector, Convexifier(polyhedron, kkt), self.face_changes
-        )
+        faces = FaceSolver(polyhedron, Convexifier(polyhedron, kkt), self.face_changes)
         objective = OracleObjective(oracle, Curvature.of(oracle, self.pairs))
         kernel = Kernel(objective, polyhedron, projector, faces, LineSearchOptions())
         mu = None if warm is None or warm.y is None else form.split(warm.y)[1]
