@@ -24,6 +24,7 @@ import scipy.sparse as sp
 from optlab.kernels.line_minimum import DualLine, line_minimum
 from optlab.linalg.arrays import EPS
 from optlab.linalg.gram import AbstractGramSolver, gram_solver
+from optlab.linalg.interior_point import interior_multipliers
 from optlab.linalg.polyhedron import EmptyPolyhedronError, Polyhedron
 
 if TYPE_CHECKING:
@@ -36,8 +37,10 @@ POLISHED = 1e-14
 # Row errors, relative to |x| and |y|, up to which correcting x on the face is a matter of
 # rounding and leaves x optimal.
 ROUNDING = 1e-9
-# Steps without a tenth gained that end the iteration.
-PATIENCE = 40
+# Steps without a tenth gained, and steps altogether, after which the interior-point method is
+# asked for a better start; the second time the iteration ends.
+PATIENCE = 25
+MAX_STEPS = 100
 # Rows that phi does not let move as the equations say are taken out and the rest is solved
 # again, at most so many times.
 ROUNDS = 4
@@ -177,17 +180,20 @@ class DualNewton:
         ------
         EmptyPolyhedronError
         """
-        best, since = math.inf, 0
-        accurate = True
+        best, since, steps = math.inf, 0, 0
+        accurate, rescued = True, False
         while self._at.error > self._at.tolerance:
             error = self._at.error
             best, since = (error, 0) if error < 0.9 * best else (best, since + 1)
             if since % RAY_CHECK == RAY_CHECK - 1:
                 self._look_for_ray()
-            if since >= PATIENCE or not self._iterate():
+            steps += 1
+            if since >= PATIENCE or steps > MAX_STEPS or not self._iterate():
                 self._look_for_ray()
-                accurate = False
-                break
+                if rescued or not self._restart_inside():
+                    accurate = False
+                    break
+                rescued, best, since, steps = True, math.inf, 0, 0
         return self._finish(accurate)
 
     def _start(self, last: DualSolution | None) -> FloatArray:
@@ -341,6 +347,16 @@ class DualNewton:
         """
         w = np.where(self._free, self._p.AT @ d, 0.0)
         return bool(w.dot(w) < 0.5 * d.dot(np.where(d != 0.0, self._at.r, 0.0)))
+
+    def _restart_inside(self) -> bool:
+        """Move to the multipliers of the interior-point method; return False if it failed."""
+        lam = interior_multipliers(self._p, self._y)
+        if lam is None:
+            return False
+        lam = np.minimum(np.maximum(lam, self._p.lam_min), self._p.lam_max)
+        self._damping = 0.0
+        self._move_to(self._evaluate(lam))
+        return True
 
     def _look_for_ray(self) -> None:
         """Try the directions that are rays where the error cannot be reduced any more."""

@@ -82,6 +82,10 @@ class AbstractGramSolver(ABC):
         return solve
 
     @abstractmethod
+    def weighted(self, X: FloatArray, S: FloatArray) -> Callable[[FloatArray], FloatArray]:
+        """Return r -> (A diag(X) A' + diag(S))^{-1} r for weights X (n,), S (m,) >= 0."""
+
+    @abstractmethod
     def _factor(
         self, free: BoolArray, rows: BoolArray, damping: float
     ) -> Callable[[FloatArray], FloatArray]:
@@ -128,17 +132,7 @@ class DenseGram(AbstractGramSolver):
             gram = face @ face.T
         else:
             gram = ((face * free) @ face.T).toarray()
-        diagonal = gram.reshape(-1)[:: k + 1]
-        exact = diagonal.copy()
-        weight = np.where(exact > 0.0, exact, 1.0)
-        for eps in REGULARISATIONS:
-            diagonal[:] = exact + (eps * weight + damping)
-            factor, info = lapack.dpotrf(gram.T, lower=1)
-            if info == 0:
-                break
-        else:
-            # Not even the largest shift: rows differ by more than rounding allows for.
-            factor = np.diag(np.sqrt(weight))
+        factor = _cholesky(gram, damping)
 
         def solve(r: FloatArray) -> FloatArray:
             d, _ = lapack.dpotrs(factor, r if every else r[W], lower=1)
@@ -149,6 +143,38 @@ class DenseGram(AbstractGramSolver):
             return full
 
         return solve
+
+    def weighted(self, X: FloatArray, S: FloatArray) -> Callable[[FloatArray], FloatArray]:
+        """Return r -> (A diag(X) A' + diag(S))^{-1} r."""
+        root = np.sqrt(X)
+        scaled = self._A * root
+        gram = scaled @ scaled.T
+        gram = gram if isinstance(gram, np.ndarray) else gram.toarray()
+        # S may be huge beside A X A'; the Cholesky factor of the equilibrated matrix is exact.
+        diagonal = gram.reshape(-1)[:: S.size + 1]
+        diagonal += S
+        scale = 1.0 / np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
+        gram *= scale
+        gram *= scale[:, None]
+        factor = _cholesky(gram, 0.0)
+        return lambda r: scale * lapack.dpotrs(factor, scale * r, lower=1)[0]
+
+
+def _cholesky(gram: FloatArray, damping: float) -> FloatArray:
+    """Factor a positive semidefinite matrix (k, k) with the least regularisation that works.
+
+    The matrix is overwritten; ``damping`` is added to its diagonal.
+    """
+    diagonal = gram.reshape(-1)[:: gram.shape[0] + 1]
+    exact = diagonal.copy()
+    weight = np.where(exact > 0.0, exact, 1.0)
+    for eps in REGULARISATIONS:
+        diagonal[:] = exact + (eps * weight + damping)
+        factor, info = lapack.dpotrf(gram.T, lower=1)
+        if info == 0:
+            return np.asarray(factor)
+    # Not even the largest shift: rows differ by more than rounding allows for.
+    return np.diag(np.sqrt(weight))
 
 
 class CholmodGram(AbstractGramSolver):
@@ -173,27 +199,36 @@ class CholmodGram(AbstractGramSolver):
     def _factor(
         self, free: BoolArray, rows: BoolArray, damping: float
     ) -> Callable[[FloatArray], FloatArray]:
-        from sksparse.cholmod import CholmodError  # noqa: PLC0415 - optional dependency
-
         data = self._A.data * (free[self._cols] & rows[self._A.indices])
         diagonal = np.bincount(self._A.indices, data * data, minlength=rows.size)
         weight = np.where(rows & (diagonal > 0.0), diagonal, 1.0)
         rows = rows.copy()
+        solve = self._regularised(data, lambda eps: np.where(rows, eps * weight + damping, 1.0))
+        return lambda r: solve(np.where(rows, r, 0.0))
+
+    def weighted(self, X: FloatArray, S: FloatArray) -> Callable[[FloatArray], FloatArray]:
+        """Return r -> (A diag(X) A' + diag(S))^{-1} r."""
+        data = self._A.data * np.sqrt(X)[self._cols]
+        diagonal = np.bincount(self._A.indices, data * data, minlength=S.size) + S
+        scale = 1.0 / np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
+        data *= scale[self._A.indices]
+        solve = self._regularised(data, lambda eps: eps + scale * scale * S)
+        return lambda r: scale * solve(scale * r)
+
+    def _regularised(
+        self, data: FloatArray, squares: Callable[[float], FloatArray]
+    ) -> Callable[[FloatArray], FloatArray]:
+        """Factor [data, E][data, E]' with E^2 = diag(squares(eps)) and the least eps that works."""
+        from sksparse.cholmod import CholmodError  # noqa: PLC0415 - optional dependency
+
         for eps in REGULARISATIONS:
-            shift = np.sqrt(np.where(rows, eps * weight + damping, 1.0))
-            self._extended.data = np.concatenate((data, shift))
+            self._extended.data = np.concatenate((data, np.sqrt(squares(eps))))
             try:
                 factor = self._analysis.cholesky_AAt(self._extended)
-                break
             except CholmodError:
                 continue
-        else:
-            return lambda r: np.where(rows, r, 0.0) / weight
-
-        def solve(r: FloatArray) -> FloatArray:
-            return np.asarray(factor.solve_A(np.where(rows, r, 0.0)))
-
-        return solve
+            return lambda r: np.asarray(factor.solve_A(r))
+        return lambda r: r
 
 
 class AugmentedGram(AbstractGramSolver):
@@ -215,3 +250,11 @@ class AugmentedGram(AbstractGramSolver):
             return -factor.solve(self._zero, None, r)[2]
 
         return solve
+
+    def weighted(self, X: FloatArray, S: FloatArray) -> Callable[[FloatArray], FloatArray]:
+        """Return r -> (A diag(X) A' + diag(S))^{-1} r, from [[1/X, A'], [A, -S]]."""
+        free = X > 0.0
+        diagonal = 1.0 / np.where(free, X, 1.0)
+        W = LowRank(diagonal, self._identity.U, self._identity.M)
+        factor = self._kkt.factorize(W, None, 0.0, free, np.ones(S.size, dtype=bool), 0.0, S)
+        return lambda r: -factor.solve(self._zero, None, r)[2]

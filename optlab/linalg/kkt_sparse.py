@@ -101,7 +101,7 @@ class SparseKKT:
         free: BoolArray,
         active: BoolArray,
         sigma: float,
-        delta: float = 0.0,
+        delta: float | FloatArray = 0.0,
     ) -> AbstractFaceFactor:
         """Assemble and factor; climb the ladder until the factorization is trusted.
 
@@ -116,8 +116,9 @@ class SparseKKT:
         alive = np.ones(analysis.pattern.lower.n, dtype=bool)
         alive[:n] = free
         alive[n + mh :] = active
-        dual = np.full(mh + self._sizes[2], delta)
+        dual = np.empty(mh + self._sizes[2])
         dual[:mh] = dual_h
+        dual[mh:] = delta
         values = analysis.pattern.assemble(
             stored_values(hessian), stored_values(jacobian), shift, dual, alive
         )

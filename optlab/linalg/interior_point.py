@@ -1,0 +1,178 @@
+"""Projection by an interior-point method: the rescue for degenerate polyhedra.
+
+    min 1/2 |x - y|^2   subject to   A x = s,   bl <= s <= bu,   lo <= x <= hi
+
+Where many more constraints meet than there are variables, the active-set iteration of
+:mod:`optlab.linalg.dual_newton` has to find its way through a great number of faces; the
+primal-dual interior-point method ([Mehrotra92]) takes twenty to sixty steps whatever the
+geometry. Its multipliers of the rows are only good to some digits, but they are a start from
+which the active-set iteration has little left to do.
+
+With zeta the multipliers of the bounds of x and eta those of the bounds of s, one step solves
+
+    (A X A' + S) dlam = A X r_x - S r_s - r_p,     X = (I + zeta / gaps)^{-1},  S = (eta / gaps)^{-1},
+
+zero entries of X and S standing for fixed variables and equality rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from optlab.linalg.arrays import BoolArray, FloatArray
+    from optlab.linalg.dual_newton import ScaledRows
+
+MAX_STEPS = 80
+# Average complementarity relative to its start that ends the iteration: half the digits.
+REDUCTION = 1e-16
+# Fraction of the way to the boundary.
+TO_BOUNDARY = 0.995
+
+
+@dataclass(slots=True)
+class _Box:
+    """Values v between limits, with the multipliers of both sides.
+
+    The gaps to the limits are kept beside the values, because their difference would round to
+    zero. A side without a limit has the gap 1 and the multiplier 0, so that it never matters.
+    """
+
+    v: FloatArray
+    below: FloatArray
+    above: FloatArray
+    down: FloatArray
+    up: FloatArray
+    has_low: BoolArray
+    has_high: BoolArray
+    fixed: BoolArray
+
+    @classmethod
+    def around(cls, v: FloatArray, low: FloatArray, high: FloatArray, scale: float) -> _Box:
+        """Move v inside its limits by up to ``scale``; all multipliers start at ``scale``."""
+        fixed = low == high
+        has_low, has_high = np.isfinite(low) & ~fixed, np.isfinite(high) & ~fixed
+        room = np.where(has_low & has_high, 0.4 * np.where(fixed, 0.0, high - low), scale)
+        margin = np.minimum(room, scale)
+        v = np.where(has_low, np.maximum(v, low + margin), v)
+        v = np.where(has_high, np.minimum(v, high - margin), v)
+        v = np.where(fixed, low, v)
+        down, up = np.where(has_low, scale, 0.0), np.where(has_high, scale, 0.0)
+        below, above = np.where(has_low, v - low, 1.0), np.where(has_high, high - v, 1.0)
+        return cls(v, below, above, down, up, has_low, has_high, fixed)
+
+    def complementarity(self) -> float:
+        below, above = self.below, self.above
+        return float(below.dot(self.down) + above.dot(self.up))
+
+    def count(self) -> int:
+        return int(np.count_nonzero(self.has_low) + np.count_nonzero(self.has_high))
+
+    def multipliers(
+        self, dv: FloatArray, target: float, cross: tuple[FloatArray, FloatArray]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the changes of the multipliers that belong to dv."""
+        below, above = self.below, self.above
+        d_down = np.where(self.has_low, (target - cross[0] - self.down * dv) / below, 0.0)
+        d_up = np.where(self.has_high, (target - cross[1] + self.up * dv) / above, 0.0)
+        return d_down - self.down, d_up - self.up
+
+    def move(self, t: float, dv: FloatArray, d_down: FloatArray, d_up: FloatArray) -> None:
+        """Add t times the changes."""
+        self.v = self.v + t * dv
+        self.below = self.below + t * np.where(self.has_low, dv, 0.0)
+        self.above = self.above - t * np.where(self.has_high, dv, 0.0)
+        self.down, self.up = self.down + t * d_down, self.up + t * d_up
+
+    def longest(self, dv: FloatArray, d_down: FloatArray, d_up: FloatArray) -> float:
+        """Return the largest step in [0, 1] that keeps gaps and multipliers nonnegative."""
+        below, above = self.below, self.above
+        t = 1.0
+        for value, change, there in (
+            (below, dv, self.has_low), (above, -dv, self.has_high),
+            (self.down, d_down, self.has_low), (self.up, d_up, self.has_high),
+        ):  # fmt: skip
+            falling = there & (change < 0.0)
+            if falling.any():
+                t = min(t, float((-value[falling] / change[falling]).min()))
+        return t
+
+
+def interior_multipliers(rows: ScaledRows, y: FloatArray) -> FloatArray | None:
+    """Return approximate multipliers of the rows, (ml,), or None if the method broke down."""
+    scale = max(1.0, float(np.mean(np.abs(y))))
+    x = _Box.around(y.copy(), rows.lo, rows.hi, scale)
+    s = _Box.around(rows.A @ x.v, rows.bl, rows.bu, scale)
+    lam = np.zeros(s.v.size)
+    count = max(1, x.count() + s.count())
+    start = barrier = (x.complementarity() + s.complementarity()) / count
+    for _ in range(MAX_STEPS):
+        if not np.isfinite(barrier) or barrier <= REDUCTION * start:
+            break
+        step = _Step(rows, y, x, s, lam)
+        nothing = np.zeros(x.v.size), np.zeros(x.v.size)
+        none = np.zeros(s.v.size), np.zeros(s.v.size)
+        dx, ds, dlam = step.solve(0.0, nothing, none)
+        zx, zs = x.multipliers(dx, 0.0, nothing), s.multipliers(ds, 0.0, none)
+        t = min(x.longest(dx, *zx), s.longest(ds, *zs))
+        # Mehrotra's centring: little where the affine step goes far.
+        target = barrier * (1.0 - t) ** 3
+        cross_x, cross_s = (dx * zx[0], -dx * zx[1]), (ds * zs[0], -ds * zs[1])
+        dx, ds, dlam = step.solve(target, cross_x, cross_s)
+        zx, zs = x.multipliers(dx, target, cross_x), s.multipliers(ds, target, cross_s)
+        t = TO_BOUNDARY * min(x.longest(dx, *zx), s.longest(ds, *zs))
+        if not np.isfinite(dlam).all():
+            return None
+        x.move(t, dx, *zx)
+        s.move(t, ds, *zs)
+        lam = lam + t * dlam
+        barrier = (x.complementarity() + s.complementarity()) / count
+    # A side is active if its multiplier outweighs its gap.
+    below, above = s.below, s.above
+    held = s.fixed | (s.has_low & (s.down > below)) | (s.has_high & (s.up > above))
+    return np.where(held, lam, 0.0)
+
+
+class _Step:
+    """The linear system of one interior-point step."""
+
+    def __init__(
+        self, rows: ScaledRows, y: FloatArray, x: _Box, s: _Box, lam: FloatArray
+    ) -> None:
+        self._rows, self._y, self._x, self._s, self._lam = rows, y, x, s, lam
+        below, above = x.below, x.above
+        self._X = np.where(x.fixed, 0.0, 1.0 / (1.0 + x.down / below + x.up / above))
+        below, above = s.below, s.above
+        stiffness = s.down / below + s.up / above
+        free = stiffness == 0.0
+        # A row without limits takes part with an infinite S, that is not at all.
+        self._S = np.where(s.fixed, 0.0, 1.0 / np.where(free, 1e-20, stiffness))
+        self._apply: Callable[[FloatArray], FloatArray] = rows.gram.weighted(self._X, self._S)
+
+    def solve(
+        self,
+        target: float,
+        cross_x: tuple[FloatArray, FloatArray],
+        cross_s: tuple[FloatArray, FloatArray],
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return dx, ds, dlam for complementarity products aimed at ``target`` less ``cross``."""
+        rows, x, s = self._rows, self._x, self._s
+        r_x = self._y - x.v - rows.AT @ self._lam + self._pull(x, target, cross_x)
+        r_s = self._lam + self._pull(s, target, cross_s)
+        r_p = s.v - rows.A @ x.v
+        dlam = self._apply(rows.A @ (self._X * r_x) - self._S * r_s - r_p)
+        dx = self._X * (r_x - rows.AT @ dlam)
+        ds = self._S * (r_s + dlam)
+        return dx, ds, dlam
+
+    @staticmethod
+    def _pull(box: _Box, target: float, cross: tuple[FloatArray, FloatArray]) -> FloatArray:
+        below, above = box.below, box.above
+        inward: FloatArray = np.where(box.has_low, (target - cross[0]) / below, 0.0)
+        inward -= np.where(box.has_high, (target - cross[1]) / above, 0.0)
+        return inward
