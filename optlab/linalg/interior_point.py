@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from optlab.linalg.arrays import BoolArray, FloatArray
-    from optlab.linalg.dual_newton import ScaledRows
+    from optlab.linalg.scaled_rows import ScaledRows
 
 MAX_STEPS = 80
 # Average complementarity relative to its start that ends the iteration: half the digits.

@@ -32,8 +32,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optlab.errors import ProblemError
-from optlab.linalg.dual_newton import DualNewton, DualSolution, ScaledRows
+from optlab.linalg.dual_newton import DualNewton, DualSolution
 from optlab.linalg.polyhedron import EmptyPolyhedronError, Polyhedron
+from optlab.linalg.scaled_rows import ScaledRows
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optlab.errors import ProblemError
-from optlab.linalg import dual_newton, gram
+from optlab.linalg import dual_newton, gram, scaled_rows
 from optlab.linalg.factorization import is_available
+from optlab.linalg.interior_point import interior_multipliers
 from optlab.linalg.polyhedron import EmptyPolyhedronError, Polyhedron
 from optlab.linalg.projection import Projection, ProjectionStatus, Projector, project
 
@@ -173,8 +174,8 @@ def test_every_solver_of_face_equations_gives_the_same_projection(
     made: dict[str, type[gram.AbstractGramSolver]] = {
         "dense": gram.DenseGram, "cholmod": gram.CholmodGram, "augmented": gram.AugmentedGram,
     }  # fmt: skip
-    monkeypatch.setattr(dual_newton, "DENSE_ENTRIES", 0)
-    monkeypatch.setattr(dual_newton, "gram_solver", made[kind])
+    monkeypatch.setattr(scaled_rows, "DENSE_ENTRIES", 0)
+    monkeypatch.setattr(scaled_rows, "gram_solver", made[kind])
     result = Projector(p).project(y)
     assert_optimal(p, y, result)
     np.testing.assert_allclose(result.x, expected.x, atol=1e-9)
@@ -314,3 +315,62 @@ def test_results_do_not_alias_the_projectors_memory() -> None:
     kept = first.x.copy()
     first.x[:] = 77.0
     np.testing.assert_allclose(projector.project(y).x, kept, atol=1e-9 * (1 + abs(kept).max()))
+
+
+@pytest.mark.parametrize("kind", ["dense", "cholmod", "augmented"])
+@pytest.mark.parametrize("seed", range(5))
+def test_interior_point_multipliers_are_close_to_those_of_the_projection(
+    kind: str, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kind == "cholmod" and not is_available("cholmod"):
+        pytest.skip("scikit-sparse is not installed here")
+    made: dict[str, type[gram.AbstractGramSolver]] = {
+        "dense": gram.DenseGram, "cholmod": gram.CholmodGram, "augmented": gram.AugmentedGram,
+    }  # fmt: skip
+    monkeypatch.setattr(scaled_rows, "DENSE_ENTRIES", 0)
+    monkeypatch.setattr(scaled_rows, "gram_solver", made[kind])
+    p, _, y = random_setup(seed, sparse=True)
+    rows = scaled_rows.ScaledRows(p, p.A)
+    lam = interior_multipliers(rows, y)
+    assert lam is not None
+    x = np.clip(y - p.transpose_times(lam * rows.scale), p.lo, p.hi)
+    expected = Projector(p).project(y).x
+    np.testing.assert_allclose(x, expected, atol=1e-5 * (1.0 + np.abs(y).max()))
+
+
+def degenerate_cone(seed: int) -> Setup:
+    """Many halfspaces through one point in few dimensions, rows of very different size."""
+    rng = np.random.default_rng(seed)
+    n, m = 6, 80
+    A = rng.standard_normal((m, n)) * 10.0 ** rng.uniform(-2, 2, (m, 1))
+    inside = rng.standard_normal(n)
+    lower = np.full(n, -np.inf)
+    return Setup(Polyhedron(A, None, A @ inside, lower), inside, 1e3 * rng.standard_normal(n))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_vertices_where_many_rows_meet(seed: int) -> None:
+    p, inside, y = degenerate_cone(seed)
+    result = Projector(p).project(y)
+    assert result.status is ProjectionStatus.OPTIMAL
+    assert_optimal(p, y, result)
+    assert (y - result.x) @ (inside - result.x) <= 1e-6 * np.linalg.norm(y)
+
+
+def test_the_interior_point_start_is_taken_when_newton_is_slow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dual_newton, "MAX_STEPS", 1)
+    calls = []
+
+    def counted(*args: object) -> np.ndarray | None:
+        calls.append(args)
+        return interior_multipliers(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(dual_newton, "interior_multipliers", counted)
+    p, _, y = random_setup(12)
+    result = Projector(p).project(y)
+    assert_optimal(p, y, result)
+    monkeypatch.undo()
+    np.testing.assert_allclose(Projector(p).project(y).x, result.x, atol=1e-7)
+    assert len(calls) <= 1
