@@ -4,7 +4,7 @@
 
 Where many more constraints meet than there are variables, the active-set iteration of
 :mod:`optlab.linalg.dual_newton` has to find its way through a great number of faces; the
-primal-dual interior-point method ([Mehrotra92]) takes twenty to sixty steps whatever the
+primal-dual interior-point method ([NW06], section 16.6) takes twenty to sixty steps whatever the
 geometry. Its multipliers of the rows are only good to some digits, but they are a start from
 which the active-set iteration has little left to do.
 

@@ -11,7 +11,7 @@ quadratic. It is minimised by :mod:`optlab.linalg.dual_newton`; a projection nea
 costs one solve with the factorization of the last face.
 
 References: [HZ16] for the dual and the warm start; semismooth Newton with an exact line search
-in place of [HZ16]'s sparse reconstruction and coordinate ascent (docs/decisions/0002).
+in place of [HZ16]'s sparse reconstruction and coordinate ascent (docs/decisions/0002, 0006).
 
 =============== ==============================================
 here            in [HZ16]

@@ -10,7 +10,7 @@ with L the strictly lower triangle of S'Y and D its diagonal. It is positive def
 every stored pair satisfies s'y > 0: a pair that does not is damped ([Powell78]; with theta =
 0.2), that is y is replaced by the combination of y and B s with s'y = 0.2 s'B s.
 
-The inverse needs no factorization: the two-loop recursion ([N80]) applies it to a vector.
+The inverse needs no factorization: the two-loop recursion ([NW06], algorithm 7.4) applies it to a vector.
 """
 
 from __future__ import annotations
