@@ -13,12 +13,13 @@ is not,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.linalg
 
+from optlab.linalg.kkt_dense import DenseKKT
 from optlab.linalg.low_rank import LowRank
 
 if TYPE_CHECKING:
@@ -29,9 +30,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Convexifier"]
 
-REFLECTION_SIZE = 120
-"""Free variables up to which an eigenvalue decomposition of the reduced Hessian costs no more than
-the few factorizations that a search for sigma needs."""
+REFLECTION_SIZE = 200
+"""Order up to which the reduced Hessian is decomposed: ten milliseconds at the limit, paid only where
+the model is not convex."""
+
+REFLECTION_ORDER = 1000
+"""Rows of the dense face matrix up to which the reflected model is factorized."""
 
 REFLECTION_FLOOR = 1e-8
 """delta, relative to the largest eigenvalue."""
@@ -54,6 +58,12 @@ class Convexifier:
     last_shift: float = 0.0
     """Shift that the last nonconvex model needed; the next search starts below it."""
 
+    dense: DenseKKT = field(init=False)
+    """Reflected Hessians are full, whatever the pattern of W."""
+
+    def __post_init__(self) -> None:
+        self.dense = DenseKKT(self.kkt.n, self.kkt.mh, self.polyhedron.A)
+
     def factorize(
         self, model: QuadraticModel, held: WorkingSet
     ) -> tuple[FaceFactor | None, QuadraticModel]:
@@ -70,7 +80,6 @@ class Convexifier:
                 factor = self._factor(reflected, held)
                 if factor.inertia_ok:
                     return factor, reflected
-                model = reflected
         return self._shift(model, held)
 
     def as_it_is(
@@ -94,7 +103,9 @@ class Convexifier:
         return FIRST_SHIFT * largest_entry(model.hessian)
 
     def _factor(self, model: QuadraticModel, held: WorkingSet) -> FaceFactor:
-        return self.kkt.factorize(
+        reflected = model.convexified > 0.0 and isinstance(model.hessian, np.ndarray)
+        system = self.dense if reflected else self.kkt
+        return system.factorize(
             model.hessian,
             model.jacobian,
             model.dual_regularization,
@@ -118,22 +129,23 @@ class Convexifier:
         return None, model
 
     def _may_reflect(self, model: QuadraticModel, held: WorkingSet) -> bool:
-        if not isinstance(model.hessian, np.ndarray):
+        if isinstance(model.hessian, LowRank):
             return False
-        if model.jacobian is not None and (
-            model.dual_regularization < FASTEST_DUAL or not isinstance(model.jacobian, np.ndarray)
-        ):
+        if model.jacobian is not None and model.dual_regularization < FASTEST_DUAL:
             return False
-        return int(np.count_nonzero(held.free)) <= REFLECTION_SIZE
+        order = self.kkt.n + self.kkt.mh + self.kkt.ml
+        dimension = int(np.count_nonzero(held.free)) - int(np.count_nonzero(held.rows))
+        return order <= REFLECTION_ORDER and dimension <= REFLECTION_SIZE
 
     def _reflect(self, model: QuadraticModel, held: WorkingSet) -> QuadraticModel | None:
         """Return the model with the negative eigenvalues of M reflected."""
         free = held.free
-        W = model.hessian[np.ix_(free, free)]
+        hessian = _full(model.hessian)
+        W = hessian[np.ix_(free, free)]
         if model.shift:
             W = W + model.shift * np.eye(W.shape[0])
         if model.jacobian is not None:
-            J = model.jacobian[:, free]
+            J = _full(model.jacobian)[:, free]
             W = W + J.T @ J / model.dual_regularization
         Z = self._null_space(held)
         M = W if Z is None else Z.T @ W @ Z
@@ -147,7 +159,7 @@ class Convexifier:
             return None
         basis = vectors[:, changed] if Z is None else Z @ vectors[:, changed]
         added = (basis * (wanted - values)[changed]) @ basis.T
-        hessian = model.hessian.copy()
+        hessian = hessian.copy()
         hessian[np.ix_(free, free)] += added
         return replace(
             model, hessian=hessian, convexified=float(np.max((wanted - values)[changed]))
@@ -159,8 +171,11 @@ class Convexifier:
         if self.polyhedron.A is None or not active.any():
             return None
         A = self.polyhedron.A
-        rows = A[active] if isinstance(A, np.ndarray) else A[np.flatnonzero(active)].toarray()
-        return scipy.linalg.null_space(rows[:, held.free])
+        return scipy.linalg.null_space(_full(A)[np.ix_(active, held.free)])
+
+
+def _full(matrix: Any) -> Any:
+    return matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
 
 
 def largest_entry(hessian: Any) -> float:
