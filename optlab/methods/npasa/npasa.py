@@ -60,11 +60,16 @@ if TYPE_CHECKING:
 
 __all__ = ["NPASA"]
 
+NO_LIMIT = 10**9
+
+STALLS = 4
+"""Stalls in a row that start the feasibility phase."""
+
 ESCAPE_GROWTH = 100.0
 """Growth of the penalty after an augmented Lagrangian that was not bounded below."""
 
 STALL_FACTOR = 0.9
-"""E_c that falls by less counts as a stall; a few stalls in a row start the feasibility phase."""
+"""E_c that falls by less counts as a stall; see STALLS."""
 
 FEASIBILITY_TRIES = 3
 """Starts of the feasibility phase: the present point and two perturbations of 1 % and 10 %."""
@@ -104,7 +109,10 @@ class NPASA(AbstractMethod[State]):
     """Safeguard: phase one clips its multiplier estimate to +-multiplier_cap."""
 
     inner_iterations: int = 250
-    """Iterations of PASA in one phase-one step."""
+    """Iterations of PASA on one augmented Lagrangian."""
+
+    inner_chunk: int = 25
+    """Iterations of PASA in one major iteration: how often a long phase one reports."""
 
     face_changes: int = 60
     """Factorizations in one model minimisation of PASA."""
@@ -261,51 +269,75 @@ class NPASA(AbstractMethod[State]):
         )
 
     def _global(self, state: State) -> State:
-        """Take one phase-one step and update the penalty (section 3, step 3)."""
+        """Work on the current augmented Lagrangian; when it is minimised, update (section 3)."""
+        sub = state.subproblem or self._open(state)
+        before = sub.inner
+        sub, verdict = phase_one.advance(state.work, sub, self.inner_chunk)
+        new = phase_one.first_order_estimate(state.work, sub)
+        after = replace(
+            state,
+            best=new,
+            f=state.work.form.objective(new.x),
+            phase=Phase.GLOBAL,
+            inner=sub.inner - before,
+            sigma=sub.at.sigma,
+            step=_distance(state.best, new),
+            subproblem=None,
+        )
+        match verdict:
+            case phase_one.Verdict.RUNNING:
+                return replace(after, subproblem=sub, try_local=False)
+            case phase_one.Verdict.ESCAPED if state.penalty < self.penalty_max:
+                # Go back, and hold the next minimisation nearer to h = 0.
+                return replace(
+                    after,
+                    best=sub.start,
+                    f=state.work.form.objective(sub.start.x),
+                    penalty=min(ESCAPE_GROWTH * state.penalty, self.penalty_max),
+                    try_local=False,
+                )
+            case phase_one.Verdict.UNBOUNDED if new.Ec <= state.tol:
+                return replace(after, unbounded=True)
+        return self._update(after, blocked=verdict is phase_one.Verdict.BLOCKED)
+
+    def _open(self, state: State) -> phase_one.Subproblem:
+        """Pose the augmented Lagrangian at the present multipliers and penalty."""
         work, start = state.work, state.best
         limits = phase_one.InnerLimits(
             theta=self.inner_theta,
             tolerance=max(0.1 * min(1.0, start.E1), 0.1 * state.tol),
             floor=0.1 * state.tol,
-            iterations=self.inner_iterations,
+            # Without nonlinear rows the subproblem is the problem.
+            iterations=self.inner_iterations if work.form.mh else NO_LIMIT,
         )
-        done = phase_one.global_step(
+        return phase_one.open_subproblem(
             work, start, state.penalty, limits, self._search, self.multiplier_cap
         )
-        if done.escaped and state.penalty < self.penalty_max:
-            # Stay, and hold the next minimisation nearer to h = 0.
-            penalty = min(ESCAPE_GROWTH * state.penalty, self.penalty_max)
-            return replace(state, penalty=penalty, phase=Phase.GLOBAL, inner=done.inner,
-                           step=0.0, try_local=False)
-        new = done.estimate
+
+    def _update(self, state: State, *, blocked: bool) -> State:
+        """Update e_k and the penalty after a minimisation (section 3, step 3)."""
+        new = state.best
+        small = 0.1 * state.tol
         floor = min(state.error_floor, new.E0)
-        enough = new.Ec <= max(self.required_decrease * state.reference_Ec, 0.1 * state.tol)
+        enough = new.Ec <= max(self.required_decrease * state.reference_Ec, small)
         penalty = state.penalty
         if not enough:
-            penalty = min(max(self.penalty_growth * penalty, 1.0 / max(floor, 1e-8)),
-                          max(100.0 * penalty, self.penalty_growth * penalty), self.penalty_max)
-        progress = new.Ec <= max(STALL_FACTOR * state.reference_Ec, 0.1 * state.tol)
-        stalled = 0 if progress else state.stalled + 1
+            # 1/e_k may be far above phi q; a hundredfold growth at once is the most that the next
+            # minimisation, warm-started from this one, digests.
+            wanted = max(self.penalty_growth * penalty, 1.0 / max(floor, 1e-8))
+            penalty = min(wanted, max(100.0, self.penalty_growth) * penalty, self.penalty_max)
+        falls = new.Ec <= max(STALL_FACTOR * state.reference_Ec, small)
         after = replace(
             state,
-            best=new,
-            f=work.form.objective(new.x),
-            phase=Phase.GLOBAL,
             penalty=penalty,
             reference_Ec=new.Ec,
             error_floor=floor,
-            inner=done.inner,
-            sigma=done.sigma,
-            step=_distance(start, new),
-            stalled=stalled,
-            unbounded=done.unbounded and new.Ec <= state.tol,
+            stalled=0 if falls else state.stalled + 1,
             try_local=True,
         )
-        if stalled >= 4 and new.Ec > state.tol:
+        if after.stalled >= STALLS and new.Ec > state.tol:
             return self._feasibility(after)
-        if done.blocked and enough:
-            return replace(after, blocked=True)
-        return after
+        return replace(after, blocked=blocked and enough)
 
     def _feasibility(self, state: State) -> State:
         """Minimise |h|^2 over Omega, from here and from perturbed points, before giving up.

@@ -9,8 +9,9 @@ below eps_k. Also here: the feasibility phase, |h|^2 minimised over Omega from t
 
 from __future__ import annotations
 
+import enum
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +26,15 @@ if TYPE_CHECKING:
     from optlab.methods.pasa.kernel import KernelState
     from optlab.typing import Vector
 
-__all__ = ["GlobalStep", "InnerLimits", "global_step", "minimize_infeasibility"]
+__all__ = [
+    "InnerLimits",
+    "Subproblem",
+    "Verdict",
+    "advance",
+    "first_order_estimate",
+    "minimize_infeasibility",
+    "open_subproblem",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +54,33 @@ class InnerLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class GlobalStep:
-    """Result of one augmented Lagrangian minimisation."""
+class Subproblem:
+    """One augmented Lagrangian on its way to its minimiser; it may take several major iterations."""
 
-    estimate: Estimate
-    inner: int
-    sigma: float
-    unbounded: bool
-    blocked: bool
-    """The first inner iteration already found nothing lower."""
+    kernel: Kernel
+    at: KernelState
+    multipliers: Vector
+    """(mh,) lambda_bar."""
 
-    escaped: bool = False
+    penalty: float
+    start: Estimate
+    limits: InnerLimits
+    inner: int = 0
+    """Iterations of PASA so far."""
+
+
+class Verdict(enum.Enum):
+    """How a minimisation stands."""
+
+    RUNNING = "running"
+    SOLVED = "solved"
+    """The multiplier error is small enough, or the iterations are spent."""
+
+    BLOCKED = "blocked"
+    """Nothing lower was found from the very start."""
+
+    UNBOUNDED = "unbounded"
+    ESCAPED = "escaped"
     """The penalty is too small to hold the iterates near h = 0: L_q falls without bound."""
 
 
@@ -63,34 +88,53 @@ ESCAPE_FACTOR = 1e3
 """Growth of E_c (from at least 1) in one minimisation that is taken as an escape."""
 
 
-def global_step(
+def open_subproblem(
     work: Workspace,
     start: Estimate,
     penalty: float,
     limits: InnerLimits,
     line_search: LineSearchOptions,
     cap: float,
-) -> GlobalStep:
-    """Minimise L_q(., clip(y)) from ``start`` and update the multipliers to first order."""
+) -> Subproblem:
+    """Set up L_q(., clip(y, -cap, cap)) at ``start``."""
     y_bar = np.clip(start.y, -cap, cap)
     objective = AugmentedLagrangian(work.form, work.curvature, work.slacks, y_bar, penalty)
     kernel = _kernel(work, objective, line_search)
     state = kernel.start(objective.polish(kernel.feasible(start.x)), start.mu)
-    inner, escaped = 0, False
-    for inner in range(limits.iterations + 1):
-        violation = float(np.linalg.norm(work.form.h(state.x)))
-        wanted = min(limits.tolerance, limits.theta * violation)
-        if state.error <= max(wanted, limits.floor):
+    return Subproblem(kernel, state, y_bar, penalty, start, limits)
+
+
+def advance(work: Workspace, sub: Subproblem, iterations: int) -> tuple[Subproblem, Verdict]:
+    """Take up to ``iterations`` iterations of PASA."""
+    at, inner = sub.at, sub.inner
+    verdict = Verdict.RUNNING
+    for _ in range(iterations + 1):
+        verdict = _verdict(work, sub, at, inner)
+        if verdict is not Verdict.RUNNING or inner - sub.inner >= iterations:
             break
-        escaped = violation > ESCAPE_FACTOR * max(start.Ec, 1.0)
-        if state.phase is Phase.BLOCKED or state.unbounded or escaped:
-            break
-        if inner < limits.iterations:
-            state = kernel.step(state)
-    y = y_bar + 2.0 * penalty * work.form.h(state.x)
-    found = estimate(work.form, state.x, y, state.row_multipliers)
-    blocked = state.phase is Phase.BLOCKED and inner <= 1
-    return GlobalStep(found, inner, state.sigma, state.unbounded, blocked, escaped)
+        at = sub.kernel.step(at)
+        inner += 1
+    return replace(sub, at=at, inner=inner), verdict
+
+
+def _verdict(work: Workspace, sub: Subproblem, at: KernelState, inner: int) -> Verdict:
+    violation = float(np.linalg.norm(work.form.h(at.x)))
+    wanted = min(sub.limits.tolerance, sub.limits.theta * violation)
+    if at.error <= max(wanted, sub.limits.floor) or inner >= sub.limits.iterations:
+        return Verdict.SOLVED
+    if violation > ESCAPE_FACTOR * max(sub.start.Ec, 1.0):
+        return Verdict.ESCAPED
+    if at.unbounded:
+        return Verdict.UNBOUNDED
+    if at.phase is Phase.BLOCKED:
+        return Verdict.BLOCKED if inner <= 1 else Verdict.SOLVED
+    return Verdict.RUNNING
+
+
+def first_order_estimate(work: Workspace, sub: Subproblem) -> Estimate:
+    """Return the iterate with lambda = lambda_bar + 2 q h(x)."""
+    y = sub.multipliers + 2.0 * sub.penalty * work.form.h(sub.at.x)
+    return estimate(work.form, sub.at.x, y, sub.at.row_multipliers)
 
 
 def minimize_infeasibility(

@@ -12,6 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from optlab.linalg.projection import Projector
     from optlab.methods.npasa.augmented import SlackRows
+    from optlab.methods.npasa.phase_one import Subproblem
     from optlab.methods.standard_form import StandardForm
     from optlab.methods.pasa.face import FaceSolver
     from optlab.methods.pasa.objective import Curvature
@@ -110,6 +111,9 @@ class State:
 
     restarts: int = 0
     """Feasibility phases already spent."""
+
+    subproblem: Subproblem | None = None
+    """The augmented Lagrangian that phase one is still minimising."""
 
     try_local: bool = True
     converged: bool = False
