@@ -1,6 +1,6 @@
-"""Solve benchmark lists of SIF problems and judge every answer by the shared KKT checker.
+r"""Solve benchmark lists of SIF problems and judge every answer by the shared KKT checker.
 
-    python benchmarks/solve_lists.py --collection DIR --list small.open.txt --time-limit 20 \\
+    python benchmarks/solve_lists.py --collection DIR --list small.open.txt --time-limit 20 \
         --method npasa --json out.json
 
 A line of a list is a problem and the parameters to set (``CVXQP1 N=1000``). Every problem runs in a
@@ -62,7 +62,10 @@ def solve(job: Job, args: argparse.Namespace, out: Any) -> None:
         record |= {"n": problem.n, "m": problem.m}
         begin, cpu = time.perf_counter(), time.process_time()
         result = optlab.minimize(
-            problem, method=args.method, tol=args.tol, max_time=args.time_limit,
+            problem,
+            method=args.method,
+            tol=args.tol,
+            max_time=args.time_limit,
             options=dict(o.split("=", 1) for o in args.option) or None,
         )
         cert = result.certificate
@@ -143,7 +146,9 @@ def main() -> int:
     parser.add_argument("--list", type=Path, required=True, help="file with one problem a line")
     parser.add_argument("--method", default="npasa")
     parser.add_argument("--tol", type=float, default=1e-6)
-    parser.add_argument("--time-limit", type=float, default=20.0, help="seconds of wall time each")
+    parser.add_argument(
+        "--time-limit", type=float, default=20.0, help="seconds of wall time each"
+    )
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--only", nargs="*", default=[], help="names of problems to run")
     parser.add_argument("--option", action="append", default=[], help="method option K=V")

@@ -86,8 +86,11 @@ class StandardForm:
         A = RowSlice(linear_rows, everything=linear_rows.size == oracle.m)(jacobian)
         constant = oracle.constraints(x0)[linear_rows] - A @ x0
         return Polyhedron(
-            A, oracle.cl[linear_rows] - constant, oracle.cu[linear_rows] - constant,
-            oracle.lb, oracle.ub,
+            A,
+            oracle.cl[linear_rows] - constant,
+            oracle.cu[linear_rows] - constant,
+            oracle.lb,
+            oracle.ub,
         )
 
     @property
@@ -110,7 +113,9 @@ class StandardForm:
 
     def h(self, x: Vector) -> Vector:
         """Evaluate h(x), shape (mh,)."""
-        return np.asarray(self.oracle.constraints(x)[self.nonlinear.rows] - self.right_hand_side)
+        return np.asarray(
+            self.oracle.constraints(x)[self.nonlinear.rows] - self.right_hand_side
+        )
 
     def jacobian(self, x: Vector) -> Any:
         """Evaluate the Jacobian of h, (mh, n) dense or sparse."""

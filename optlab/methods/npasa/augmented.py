@@ -19,8 +19,8 @@ from optlab.methods.pasa.model import QuadraticModel
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from optlab.methods.standard_form import StandardForm
     from optlab.methods.pasa.objective import Curvature
+    from optlab.methods.standard_form import StandardForm
     from optlab.typing import Vector
 
 __all__ = ["AugmentedLagrangian", "SlackRows"]

@@ -21,8 +21,8 @@ from optlab.methods.pasa.kernel import multiplier_error
 
 if TYPE_CHECKING:
     from optlab.linalg.polyhedron import Polyhedron
-    from optlab.methods.standard_form import StandardForm
     from optlab.methods.npasa.state import Workspace
+    from optlab.methods.standard_form import StandardForm
     from optlab.typing import Vector
 
 __all__ = ["estimate", "least_squares_multipliers"]

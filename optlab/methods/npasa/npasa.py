@@ -45,12 +45,12 @@ from optlab.linesearch import LineSearchOptions
 from optlab.methods.npasa import phase_one, phase_two
 from optlab.methods.npasa.augmented import SlackRows
 from optlab.methods.npasa.estimates import estimate, least_squares_multipliers
-from optlab.methods.standard_form import StandardForm
 from optlab.methods.npasa.state import Estimate, Phase, State, Workspace
 from optlab.methods.pasa.convexify import Convexifier
 from optlab.methods.pasa.face import FaceSolver
 from optlab.methods.pasa.objective import Curvature
 from optlab.methods.pasa.working_set import active_at
+from optlab.methods.standard_form import StandardForm
 
 if TYPE_CHECKING:
     from optlab.core.oracle import Oracle
@@ -182,7 +182,7 @@ class NPASA(AbstractMethod[State]):
             error_floor=first.E0,
         )
 
-    def step(self, oracle: Oracle, state: State) -> State:
+    def step(self, oracle: Oracle, state: State) -> State:  # noqa: ARG002 - the form holds it
         """Take one major iteration: a phase-two sweep if it pays, else a phase-one step."""
         if state.try_local:
             swept = phase_two.sweep(state.work, state.best, self.theta, self.regularization)
@@ -265,7 +265,9 @@ class NPASA(AbstractMethod[State]):
             step=_distance(state.best, new),
             error_floor=min(state.error_floor, new.E0),
             # A sweep that only trades multiplier error for penalty is no progress towards h = 0.
-            stalled=0 if new.Ec <= self.required_decrease * state.reference_Ec else state.stalled,
+            stalled=0
+            if new.Ec <= self.required_decrease * state.reference_Ec
+            else state.stalled,
         )
 
     def _global(self, state: State) -> State:
@@ -375,12 +377,14 @@ class NPASA(AbstractMethod[State]):
 
     def _judge(self, state: State) -> State:
         """Claim convergence at E_1 <= tol; the driver's checker looks at the user's problem."""
-        return replace(state, converged=state.best.E1 <= state.tol)
+        return replace(state, converged=state.tol >= state.best.E1)
 
 
 def _acceptable(point: Estimate, tol: float) -> bool:
-    """Test E_m1 relative to the multipliers, as the shared checker does: for an iterate that
-    phase two cannot improve any more, because rounding in J'y is as large as |y| eps."""
+    """Test E_m1 relative to the multipliers, as the shared checker does.
+
+    For an iterate that phase two cannot improve any more: rounding in J'y is as large as |y| eps.
+    """
     multipliers = np.concatenate((point.y, point.mu, point.reduced))
     scale = max(100.0, float(np.mean(np.abs(multipliers)))) / 100.0
     return point.Em1 <= tol * scale and point.Ec <= tol

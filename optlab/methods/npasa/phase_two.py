@@ -84,7 +84,7 @@ def _identify(work: Workspace, start: Estimate, regularization: float) -> FaceSt
     found = work.faces.primal_dual(model, x, held, start.mu, limit)
     if found is not None and found.sigma <= work.faces.convexifier.smallest_shift(model):
         return found
-    if start.E1 > NEARLY_STATIONARY * (1.0 + float(np.max(np.abs(start.y), initial=0.0))):
+    if NEARLY_STATIONARY * (1.0 + float(np.max(np.abs(start.y), initial=0.0))) < start.E1:
         return None
     return work.faces.primal_dual(model, x, held, start.mu, limit, convexify=False)
 
@@ -107,7 +107,7 @@ def _accept(work: Workspace, start: Estimate, found: FaceStep, theta: float) -> 
     x_new = _inside(work, x + found.step)
     _learn(work, x, x_new, y)
     trial = estimate(form, x_new, y, found.row_multipliers)
-    if trial.finite and trial.E1 <= limit:
+    if trial.finite and limit >= trial.E1:
         return Sweep(trial, found.changes, found.sigma)
     if found.factor is None or not form.mh or not trial.finite:
         return None
@@ -116,7 +116,7 @@ def _accept(work: Workspace, start: Estimate, found: FaceStep, theta: float) -> 
     correction, _, _ = found.factor.solve(np.zeros(x.size), -form.h(x_new), zero)
     x_new = _inside(work, x_new + correction)
     trial = estimate(form, x_new, y, found.row_multipliers)
-    if trial.finite and trial.E1 <= limit:
+    if trial.finite and limit >= trial.E1:
         return Sweep(trial, found.changes, found.sigma)
     return None
 

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from optlab.linalg.projection import Projector
     from optlab.methods.npasa.augmented import SlackRows
     from optlab.methods.npasa.phase_one import Subproblem
-    from optlab.methods.standard_form import StandardForm
     from optlab.methods.pasa.face import FaceSolver
     from optlab.methods.pasa.objective import Curvature
+    from optlab.methods.standard_form import StandardForm
     from optlab.typing import Vector
 
 __all__ = ["Estimate", "Phase", "State", "Workspace"]

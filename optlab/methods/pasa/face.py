@@ -165,7 +165,7 @@ class FaceSolver:
         released_rows = np.zeros(mu.size, dtype=bool)
         factor, solved = None, False
         changes = 0
-        for changes in range(self.max_changes + 1):
+        for changes in range(self.max_changes + 1):  # noqa: B007 - counted for the report
             factor, model = self.convexifier.factorize(model, at.held)
             if factor is None:
                 break
@@ -192,9 +192,7 @@ class FaceSolver:
             released_rows |= wrong_rows
             at.held = at.held.without(wrong_bounds, wrong_rows)
             at.mu = np.where(wrong_rows, 0.0, at.mu)
-        return FaceStep(
-            at.s, at.nu, at.mu, at.held, model.convexified, factor, solved, changes
-        )
+        return FaceStep(at.s, at.nu, at.mu, at.held, model.convexified, factor, solved, changes)
 
     def _newton(
         self, model: QuadraticModel, factor: FaceFactor, x: Vector, at: _Iterate
@@ -205,9 +203,7 @@ class FaceSolver:
         if at.mu.size:
             r = r + poly.transpose_times(at.mu)
             target = np.where(at.held.rows > 0, poly.bu, poly.bl)
-            gap = np.where(
-                at.held.active_rows, target - poly.rows_times(x + at.s), 0.0
-            )
+            gap = np.where(at.held.active_rows, target - poly.rows_times(x + at.s), 0.0)
         else:
             gap = at.mu
         return factor.solve(-r, -model.penalty_residual(at.s, at.nu), gap)

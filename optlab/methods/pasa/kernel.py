@@ -237,7 +237,9 @@ class Kernel:
         if not result.found:
             return None
         x_new = point(result.size)
-        mu = state.row_multipliers + result.size * (found.row_multipliers - state.row_multipliers)
+        mu = state.row_multipliers + result.size * (
+            found.row_multipliers - state.row_multipliers
+        )
         if result.size > 1.0:
             mu = found.row_multipliers
         nu = found.block_multipliers if result.size == 1.0 else None
@@ -340,7 +342,9 @@ class Kernel:
         rows = poly.rows_times(x)
         held = active_at(x, rows, poly)
         mu = np.where(held.rows != 0, mu, 0.0)
-        mu = np.where(((held.rows == -1) & (mu > 0.0)) | ((held.rows == 1) & (mu < 0.0)), 0.0, mu)
+        mu = np.where(
+            ((held.rows == -1) & (mu > 0.0)) | ((held.rows == 1) & (mu < 0.0)), 0.0, mu
+        )
         reduced = gradient + poly.transpose_times(mu) if mu.size else gradient
         return KernelState(
             x=x,

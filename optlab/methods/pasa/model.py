@@ -61,9 +61,7 @@ class QuadraticModel:
 
     def value(self, s: Vector) -> float:
         """Evaluate m(s) - m(0)."""
-        total = self.gradient @ s + 0.5 * (
-            s @ (self.hessian @ s) + self.shift * (s @ s)
-        )
+        total = self.gradient @ s + 0.5 * (s @ (self.hessian @ s) + self.shift * (s @ s))
         if self.jacobian is not None:
             js = self.jacobian @ s
             total += (0.5 * (js @ js) + js @ self.residual) / self.dual_regularization

@@ -24,11 +24,11 @@ from optlab.errors import CapabilityError
 from optlab.linalg.kkt_system import KKTSystem
 from optlab.linalg.projection import Projector
 from optlab.linesearch import LineSearchOptions
-from optlab.methods.standard_form import StandardForm
 from optlab.methods.pasa.convexify import Convexifier
 from optlab.methods.pasa.face import FaceSolver
 from optlab.methods.pasa.kernel import Kernel, KernelState, Phase
 from optlab.methods.pasa.objective import Curvature, OracleObjective
+from optlab.methods.standard_form import StandardForm
 
 if TYPE_CHECKING:
     from optlab.core.oracle import Oracle

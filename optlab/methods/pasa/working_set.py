@@ -34,12 +34,12 @@ class WorkingSet:
     @property
     def free(self) -> Mask:
         """(n,) variables that may move."""
-        return self.bounds == 0
+        return np.equal(self.bounds, 0)
 
     @property
     def active_rows(self) -> Mask:
         """(ml,) rows held as equalities."""
-        return self.rows != 0
+        return np.not_equal(self.rows, 0)
 
     def with_added(self, other: WorkingSet) -> WorkingSet:
         """Return the union; sides already held stay."""
@@ -98,9 +98,7 @@ def violated_at(
         return WorkingSet(bounds, held.rows)
     size = 1.0 + float(np.max(np.abs(y), initial=0.0))
     tol = ACTIVITY_TOLERANCE * size * polyhedron.row_norms
-    return WorkingSet(
-        bounds, sides(row_values, polyhedron.bl, polyhedron.bu, held.rows, tol)
-    )
+    return WorkingSet(bounds, sides(row_values, polyhedron.bl, polyhedron.bu, held.rows, tol))
 
 
 @dataclass(frozen=True, slots=True)
