@@ -92,10 +92,13 @@ class LimitedMemoryBFGS:
         if sy < DAMPING * sBs:
             theta = (1.0 - DAMPING) * sBs / (sBs - sy)
             y = theta * change + (1.0 - theta) * Bs
+        sy = float(s.dot(y))
+        if not sy > 0.0:  # a step so short that the product underflows
+            return False
         keep = slice(max(0, self.size + 1 - self.memory), None)
         self._S = np.vstack((self._S[keep], s))
         self._Y = np.vstack((self._Y[keep], y))
-        self.gamma = _within(float(y.dot(y)) / float(s.dot(y)))
+        self.gamma = _within(float(y.dot(y)) / sy)
         self._matrix = None
         return True
 

@@ -71,8 +71,11 @@ ESCAPE_GROWTH = 100.0
 STALL_FACTOR = 0.9
 """E_c that falls by less counts as a stall; see STALLS."""
 
-FEASIBILITY_TRIES = 3
-"""Starts of the feasibility phase: the present point and two perturbations of 1 % and 10 %."""
+FEASIBILITY_SPREADS = (0.0, 0.01, 0.1, 0.3, 1.0)
+"""Starts of the feasibility phase: the present point and random ones at these relative distances."""
+
+FEASIBILITY_SEED = 0
+"""NPASA is deterministic: its perturbations are the same in every run."""
 
 
 @register(
@@ -152,13 +155,13 @@ class NPASA(AbstractMethod[State]):
         self,
         oracle: Oracle,
         x0: Vector,
-        rng: np.random.Generator,
+        rng: np.random.Generator,  # noqa: ARG002 - deterministic
         *,
         warm: WarmStart | None = None,
     ) -> State:
         """Project the start on Omega; multipliers from the warm start or by least squares."""
         form = StandardForm.of(oracle)
-        work = self._workspace(form, rng)
+        work = self._workspace(form)
         x = work.projector.project(x0).x
         y, mu = np.zeros(form.mh), np.zeros(form.linear_rows.size)
         f = form.objective(x)
@@ -233,7 +236,7 @@ class NPASA(AbstractMethod[State]):
 
     # -- set-up --------------------------------------------------------------------------------
 
-    def _workspace(self, form: StandardForm, rng: np.random.Generator) -> Workspace:
+    def _workspace(self, form: StandardForm) -> Workspace:
         polyhedron = form.polyhedron
         projector = Projector(polyhedron)
         curvature = Curvature.of(form.oracle, self.pairs)
@@ -242,7 +245,7 @@ class NPASA(AbstractMethod[State]):
         kkt = KKTSystem(form.n, form.mh, polyhedron.A, jacobian=example)
         faces = FaceSolver(polyhedron, Convexifier(polyhedron, kkt), self.face_changes)
         slacks = SlackRows.of(form)
-        return Workspace(form, projector, faces, curvature, slacks, rng)
+        return Workspace(form, projector, faces, curvature, slacks)
 
     def _first_penalty(self, f: float, h: Vector) -> float:
         """Balance f and |h|^2 at the start, as ALGENCAN does: rho = 10 max(1,|f|)/max(1,|h|^2/2)."""
@@ -353,10 +356,11 @@ class NPASA(AbstractMethod[State]):
         limits = phase_one.InnerLimits(1e-8, 0.0, 0.01 * state.tol, self.inner_iterations)
         x = state.best.x
         tries: list[Estimate] = []
-        for attempt in range(FEASIBILITY_TRIES):
-            if attempt:
-                spread = 10.0 ** (attempt - 3) * (1.0 + np.abs(state.best.x))
-                x = state.best.x + spread * work.rng.standard_normal(x.size)
+        rng = np.random.default_rng(FEASIBILITY_SEED + state.restarts)
+        for spread in FEASIBILITY_SPREADS:
+            if spread:
+                size = spread * (1.0 + np.abs(state.best.x))
+                x = state.best.x + size * rng.standard_normal(x.size)
             found = phase_one.minimize_infeasibility(work, x, limits, self._search)
             rows = np.zeros(state.best.mu.size)
             tries.append(estimate(form, found.x, np.zeros(form.mh), rows))

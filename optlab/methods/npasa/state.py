@@ -78,7 +78,6 @@ class Workspace:
     faces: FaceSolver
     curvature: Curvature
     slacks: SlackRows
-    rng: np.random.Generator
 
 
 @dataclass(frozen=True, slots=True)

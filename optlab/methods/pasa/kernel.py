@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from optlab.linalg.polyhedron import Polyhedron
     from optlab.linalg.projection import Projector
     from optlab.methods.pasa.face import FaceSolver, FaceStep
+    from optlab.methods.pasa.krylov_face import KrylovFaceSolver
     from optlab.methods.pasa.objective import PolyhedralObjective
     from optlab.typing import Vector
 
@@ -122,7 +123,7 @@ class Kernel:
     objective: PolyhedralObjective
     polyhedron: Polyhedron
     projector: Projector
-    faces: FaceSolver
+    faces: FaceSolver | KrylovFaceSolver
     line_search: LineSearchOptions
     nonmonotone: float = 0.85
     """eta of [ZH04]: 0 is monotone, 1 the average of all values so far."""
@@ -173,11 +174,23 @@ class Kernel:
         s = found.step
         slope = float(state.gradient @ s)
         size = float(np.max(np.abs(s), initial=0.0))
-        if not math.isfinite(slope) or size == 0.0:
+        if math.isfinite(slope) and size > 0.0 and slope < 0.0:
+            after = self._search(state, s, slope, found)
+            if after is not None:
+                return after
+        return self._same_point(state, found.row_multipliers)
+
+    def _same_point(self, state: KernelState, mu: Vector) -> KernelState | None:
+        """Keep x, take the multipliers of the face if they explain the gradient better.
+
+        At a vertex the model has no step to offer, but its multipliers are what was missing.
+        """
+        if not np.all(np.isfinite(mu)):
             return None
-        if slope >= 0.0:
+        there = self._state(state.x, mu, Phase.FACE)
+        if there.error >= 0.99 * state.error:
             return None
-        return self._search(state, s, slope, found)
+        return replace(there, step_norm=0.0, reference=state.reference)
 
     def _binding(self, state: KernelState) -> WorkingSet:
         """Hold the active constraints whose present multiplier has the right sign."""

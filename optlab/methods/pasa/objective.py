@@ -50,6 +50,18 @@ def guarded_value(objective: PolyhedralObjective, x: Vector) -> float:
     return f if math.isfinite(f) else math.inf
 
 
+@dataclass(frozen=True, slots=True)
+class HessianProduct:
+    """Hess f at one point, known by its products."""
+
+    oracle: Oracle
+    x: Vector
+
+    def __matmul__(self, v: Vector) -> Vector:
+        """Evaluate Hess f(x) v."""
+        return self.oracle.hprod(self.x, np.zeros(self.oracle.m), 1.0, v)
+
+
 @dataclass(slots=True)
 class Curvature:
     """Source of W: the exact Hessian when the problem has one, damped L-BFGS otherwise.
@@ -85,6 +97,8 @@ class OracleObjective:
 
     oracle: Oracle
     curvature: Curvature
+    products: bool = False
+    """Whether W is used through products only."""
 
     def value(self, x: Vector) -> float:
         """Evaluate f(x)."""
@@ -96,7 +110,10 @@ class OracleObjective:
 
     def model(self, x: Vector) -> QuadraticModel:
         """Return g's + 1/2 s'Ws."""
-        if self.curvature.exact:
+        hessian: Any
+        if self.products:
+            hessian = HessianProduct(self.oracle, x)
+        elif self.curvature.exact:
             hessian = self.oracle.hessian(x, np.zeros(self.oracle.m), 1.0)
         else:
             hessian = self.curvature.quasi_newton()
@@ -104,7 +121,7 @@ class OracleObjective:
 
     def accept(self, x: Vector, x_new: Vector) -> None:
         """Update the quasi-Newton memory."""
-        if not self.curvature.exact:
+        if not (self.products or self.curvature.exact):
             change = self.oracle.gradient(x_new) - self.oracle.gradient(x)
             self.curvature.update(x_new - x, change)
 

@@ -3,8 +3,8 @@
     minimize f(x)   subject to   lo <= x <= hi,   bl <= A x <= bu
 
 Bounds alone and no constraints at all are special cases that never factorize A. With a Hessian the
-face phase takes Newton steps with inertia control; without one it uses a damped limited-memory BFGS
-model. Every iterate after the first projection is feasible. The algorithm itself is in
+face phase takes Newton steps with inertia control, with Hessian-vector products truncated ones, and
+without second derivatives it uses a damped limited-memory BFGS model. Every iterate after the first projection is feasible. The algorithm itself is in
 :mod:`optlab.methods.pasa.kernel`, shared with phase one of NPASA.
 """
 
@@ -27,6 +27,7 @@ from optlab.linesearch import LineSearchOptions
 from optlab.methods.pasa.convexify import Convexifier
 from optlab.methods.pasa.face import FaceSolver
 from optlab.methods.pasa.kernel import Kernel, KernelState, Phase
+from optlab.methods.pasa.krylov_face import KrylovFaceSolver
 from optlab.methods.pasa.objective import Curvature, OracleObjective
 from optlab.methods.standard_form import StandardForm
 
@@ -71,6 +72,9 @@ class PASA(AbstractMethod[State]):
     pairs: int = 11
     """Pairs of the quasi-Newton model used when the problem has no Hessian."""
 
+    products: int = 200
+    """Hessian-vector products in one Newton direction, for problems with products only."""
+
     columns: ClassVar[tuple[Column, ...]] = (
         Column("phase", "phase", "{:>7}"),
         Column("Em1", "E_m1", "{:>8.1e}"),
@@ -101,9 +105,14 @@ class PASA(AbstractMethod[State]):
             raise CapabilityError(msg)
         polyhedron = form.polyhedron
         projector = Projector(polyhedron)
-        kkt = KKTSystem(form.n, 0, polyhedron.A)
-        faces = FaceSolver(polyhedron, Convexifier(polyhedron, kkt), self.face_changes)
-        objective = OracleObjective(oracle, Curvature.of(oracle, self.pairs))
+        products = not oracle.problem.has_hessian and oracle.problem.has_hprod
+        faces: FaceSolver | KrylovFaceSolver
+        if products:
+            faces = KrylovFaceSolver(polyhedron, projector, self.face_changes, self.products)
+        else:
+            kkt = KKTSystem(form.n, 0, polyhedron.A)
+            faces = FaceSolver(polyhedron, Convexifier(polyhedron, kkt), self.face_changes)
+        objective = OracleObjective(oracle, Curvature.of(oracle, self.pairs), products)
         kernel = Kernel(objective, polyhedron, projector, faces, LineSearchOptions())
         mu = None if warm is None or warm.y is None else form.split(warm.y)[1]
         return self._judge(State(kernel, form, kernel.start(x0, mu), self.tol))
