@@ -58,11 +58,7 @@ class Convexifier:
     last_shift: float = 0.0
     """Shift that the last nonconvex model needed; the next search starts below it."""
 
-    dense: DenseKKT = field(init=False)
-    """Reflected Hessians are full, whatever the pattern of W."""
-
-    def __post_init__(self) -> None:
-        self.dense = DenseKKT(self.kkt.n, self.kkt.mh, self.polyhedron.A)
+    _dense: DenseKKT | None = field(default=None, init=False)
 
     def factorize(
         self, model: QuadraticModel, held: WorkingSet
@@ -104,7 +100,7 @@ class Convexifier:
 
     def _factor(self, model: QuadraticModel, held: WorkingSet) -> FaceFactor:
         reflected = model.convexified > 0.0 and isinstance(model.hessian, np.ndarray)
-        system = self.dense if reflected else self.kkt
+        system = self._dense_system() if reflected else self.kkt
         return system.factorize(
             model.hessian,
             model.jacobian,
@@ -113,6 +109,12 @@ class Convexifier:
             held.active_rows,
             sigma=model.shift,
         )
+
+    def _dense_system(self) -> DenseKKT:
+        """Return the system for reflected Hessians, which are full whatever the pattern of W."""
+        if self._dense is None:
+            self._dense = DenseKKT(self.kkt.n, self.kkt.mh, self.polyhedron.A)
+        return self._dense
 
     def _shift(
         self, model: QuadraticModel, held: WorkingSet
