@@ -114,6 +114,12 @@ class State:
     subproblem: Subproblem | None = None
     """The augmented Lagrangian that phase one is still minimising."""
 
+    record: Estimate | None = None
+    """The iterate with the smallest E_1 so far."""
+
+    idle: int = 0
+    """Major iterations since the record was beaten clearly."""
+
     try_local: bool = True
     converged: bool = False
     infeasible: bool = False
