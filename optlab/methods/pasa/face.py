@@ -104,7 +104,10 @@ class FaceSolver:
             Start for the row multipliers, shape (ml,).
         """
         found = self.primal_dual(model, x, held, mu)
-        return self._primal(model, x, held, mu) if found is None else found
+        # A model that is convex on its last face only may have a higher minimiser there.
+        if found is not None and (model.slope(found.step) < 0.0 or not found.step.any()):
+            return found
+        return self._primal(model, x, held, mu)
 
     def primal_dual(
         self,

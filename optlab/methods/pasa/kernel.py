@@ -204,7 +204,7 @@ class Kernel:
     def _search(
         self, state: KernelState, s: Vector, slope: float, found: FaceStep
     ) -> KernelState | None:
-        """Search along s; when the unit step fails, along the arc bent to follow h."""
+        """Search along s; when the unit step is too long or too short, along the arc that follows h."""
         x = state.x
         a_max = self._largest_step(x, s)
         bend: Vector | None = None
@@ -213,8 +213,8 @@ class Kernel:
         def point(a: float) -> Vector:
             if a not in points:
                 y = x + a * s
-                if bend is not None and a <= 1.0:
-                    y = self.projector.project(y + (a * a) * bend).x
+                if bend is not None:
+                    y += (a * a) * bend
                 points[a] = self._tidy(y)
             return points[a]
 
@@ -232,7 +232,10 @@ class Kernel:
 
         trials = 0
         unit = value(1.0)
-        if unit > state.value + self.line_search.decrease * slope and found.factor is not None:
+        short = unit > state.value + self.line_search.decrease * slope
+        # Negative curvature wants more than the unit step; a curved h = 0 would not let it.
+        far = not short and a_max > 1.0 and slope_at(1.0) < self.line_search.curvature * slope
+        if short or far:
             bend = self._second_order_correction(x, s, found)
             if bend is not None:
                 trials += 1

@@ -67,6 +67,13 @@ class QuadraticModel:
             total += (0.5 * (js @ js) + js @ self.residual) / self.dual_regularization
         return float(total)
 
+    def slope(self, s: Vector) -> float:
+        """Evaluate the derivative of m at 0 along s."""
+        total = self.gradient @ s
+        if self.jacobian is not None:
+            total += (self.jacobian @ s) @ self.residual / self.dual_regularization
+        return float(total)
+
     def partial_gradient(self, s: Vector, nu: Vector) -> Vector:
         """Evaluate g + (W + sigma I)s + J'nu, shape (n,)."""
         r = self.gradient + self.hessian @ s
