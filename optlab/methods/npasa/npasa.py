@@ -39,6 +39,7 @@ from optlab.core.progress import Column, Progress
 from optlab.core.reduction import Chain, FixedVariables, GradientScaling, Slacks
 from optlab.core.registry import register
 from optlab.core.status import StopReason
+from optlab.errors import EvaluationError
 from optlab.linalg.kkt_system import KKTSystem
 from optlab.linalg.projection import Projector
 from optlab.linesearch import LineSearchOptions
@@ -361,18 +362,21 @@ class NPASA(AbstractMethod[State]):
             return replace(state, blocked=True)
         limits = phase_one.InnerLimits(1e-8, 0.0, 0.01 * state.tol, self.inner_iterations)
         x = state.best.x
+        rows = np.zeros(state.best.mu.size)
         tries: list[Estimate] = []
         rng = np.random.default_rng(FEASIBILITY_SEED + state.restarts)
         for spread in FEASIBILITY_SPREADS:
             if spread:
                 size = spread * (1.0 + np.abs(state.best.x))
                 x = state.best.x + size * rng.standard_normal(x.size)
-            found = phase_one.minimize_infeasibility(work, x, limits, self._search)
-            rows = np.zeros(state.best.mu.size)
-            tries.append(estimate(form, found.x, np.zeros(form.mh), rows))
+            try:
+                found = phase_one.minimize_infeasibility(work, x, limits, self._search)
+                tries.append(estimate(form, found.x, np.zeros(form.mh), rows))
+            except EvaluationError:
+                continue  # a perturbed start outside the functions' domain
             if tries[-1].Ec <= 0.1 * state.tol:
                 break
-        new = min(tries, key=lambda point: point.Ec)
+        new = min(tries, key=lambda point: point.Ec, default=state.best)
         return replace(
             state,
             best=new,
@@ -394,7 +398,7 @@ class NPASA(AbstractMethod[State]):
         record = state.record
         if record is None or state.best.E1 < 0.9 * record.E1:
             state = replace(state, record=state.best, idle=0)
-        else:
+        elif state.subproblem is None:  # a running minimisation lowers L_q, not E_1
             state = replace(state, idle=state.idle + 1)
             if state.idle >= IDLE_ITERATIONS and record.E1 <= IDLE_LEVEL:
                 f = state.work.form.objective(record.x)

@@ -84,6 +84,9 @@ class Verdict(enum.Enum):
     """The penalty is too small to hold the iterates near h = 0: L_q falls without bound."""
 
 
+TINY_STEP = 1e-15
+"""Step relative to 1 + |x| at which rounding in L_q leaves nothing to minimise."""
+
 ESCAPE_FACTOR = 1e3
 """Growth of E_c (from at least 1) in one minimisation that is taken as an escape."""
 
@@ -128,6 +131,8 @@ def _verdict(work: Workspace, sub: Subproblem, at: KernelState, inner: int) -> V
         return Verdict.UNBOUNDED
     if at.phase is Phase.BLOCKED:
         return Verdict.BLOCKED if inner <= 1 else Verdict.SOLVED
+    if at.step_norm <= TINY_STEP * (1.0 + float(np.max(np.abs(at.x), initial=0.0))):
+        return Verdict.SOLVED
     return Verdict.RUNNING
 
 

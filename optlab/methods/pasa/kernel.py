@@ -109,6 +109,10 @@ UNBOUNDED_VALUE = -1e20
 """An objective below this along feasible points is taken as unbounded (the field's usual 1e20)."""
 
 
+LONGEST_MODEL_STEP = 1e3
+"""Longest step, relative to 1 + |x|, for which a quadratic model is believed (max-norm): a nearly flat
+model would throw the iterate out of the region where anything is known. The search may go further."""
+
 ROW_TOLERANCE = 1e-11
 """Violation of a row, relative to |a_i| (1 + |x|), above which an iterate is projected again."""
 
@@ -172,8 +176,11 @@ class Kernel:
             held = self._binding(state)
         found = self.faces.minimize(model, state.x, held, state.row_multipliers)
         s = found.step
-        slope = float(state.gradient @ s)
         size = float(np.max(np.abs(s), initial=0.0))
+        longest = LONGEST_MODEL_STEP * (1.0 + float(np.max(np.abs(state.x), initial=0.0)))
+        if size > longest:
+            s = s * (longest / size)
+        slope = float(state.gradient @ s)
         if math.isfinite(slope) and size > 0.0 and slope < 0.0:
             after = self._search(state, s, slope, found)
             if after is not None:
