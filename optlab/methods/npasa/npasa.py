@@ -403,7 +403,8 @@ class NPASA(AbstractMethod[State]):
             if state.idle >= IDLE_ITERATIONS and record.E1 <= IDLE_LEVEL:
                 f = state.work.form.objective(record.x)
                 return replace(state, best=record, f=f, blocked=True)
-        return replace(state, converged=state.best.E1 <= state.tol)
+        error = state.best.E1
+        return replace(state, converged=error <= state.tol)
 
 
 def _acceptable(point: Estimate, tol: float) -> bool:
