@@ -19,6 +19,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +149,8 @@ class Loop:
         values = tape.start([t, *parameters])
         for stage in range(3):
             tape.run(stage, values)
-        return tuple(inverse * values[tape.outputs[stage][0]] for stage in range(3))  # type: ignore[return-value]
+        value, first, second = (values[tape.outputs[stage][0]] for stage in range(3))
+        return inverse * value, inverse * first, inverse * second
 
     def add(self, hessian: list[float], i: int, j: int, value: float) -> None:
         """Add to an entry; a new entry is given a position, which happens at the first point only."""
@@ -239,14 +241,14 @@ def distance(a: np.ndarray, b: np.ndarray) -> float:
 
 def decoding(path: Path, name: str, parameter: str, small: int) -> dict[str, Any]:
     """Time the decoder at growing sizes of one problem."""
-    sizes, times = [], []
+    sizes: list[int] = []
+    times: list[float] = []
     for factor in (1, 2, 4, 8):
         params = {parameter: small * factor}
-        times.append(cpu_time(lambda params=params: sizes.append(SifModel(path, params)), 0.05))
-        sizes = [s if isinstance(s, int) else s.structure.n for s in sizes]
-    n = sorted(set(sizes))
-    slope = float(np.polyfit(np.log(n[-3:]), np.log(times[-3:]), 1)[0])
-    return {"problem": name, "n": n, "decode_cpu_s": times, "growth_exponent": slope}
+        times.append(cpu_time(partial(SifModel, path, params), 0.05))
+        sizes.append(SifModel(path, params).structure.n)
+    slope = float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
+    return {"problem": name, "n": sizes, "decode_cpu_s": times, "growth_exponent": slope}
 
 
 def main() -> None:

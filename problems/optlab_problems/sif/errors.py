@@ -61,8 +61,8 @@ class Limits:
     items: int = 5_000_000
     #: Nesting of loops. The reference says three; files use up to four.
     loop_depth: int = 20
-    #: Nesting of parentheses and operators in one Fortran expression.
-    expression_depth: int = 100
+    #: Nesting of brackets in one Fortran expression; the parser needs nine Python frames for each.
+    expression_depth: int = 40
     #: Entries of one sparse pattern (Jacobian, or lower triangle of the Hessian).
     pattern_entries: int = 20_000_000
 

@@ -87,7 +87,7 @@ _RELATIONS = {
 }  # fmt: skip
 
 
-def parse(text: str, depth_limit: int = 100) -> Tree:
+def parse(text: str, depth_limit: int = 40) -> Tree:
     """Parse one expression.
 
     Parameters
@@ -215,6 +215,8 @@ class _Parser:
         parts = [self.primary()]
         signs = [sign]
         while self.accept("**"):
+            if len(parts) > self.depth_limit:
+                fail(f"Fortran expression nested more than {self.depth_limit} deep")
             signs.append(self.accept("+", "-"))
             parts.append(self.primary())
         tree = _with_sign(signs.pop(), parts.pop())

@@ -39,8 +39,8 @@ class TypeBody:
     name: str
     card: Card
     statements: list[Statement] = field(default_factory=list)
-    #: (internal variable, elemental variable, coefficient)
-    ranges: list[tuple[str, str, float]] = field(default_factory=list)
+    #: (internal variable, elemental variable, coefficient, its card)
+    ranges: list[tuple[str, str, float, Card]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -155,7 +155,7 @@ class _Individuals(_AbstractReader):
             internal = card.name2.strip().upper()
             for name, value in ((card.name3, card.value4), (card.name5, card.value6)):
                 if name.strip():
-                    body.ranges.append((internal, name.strip().upper(), to_number(value)))
+                    body.ranges.append((internal, name.strip().upper(), to_number(value), card))
         elif card.code in ("A", "I", "E", "F", "G", "H"):
             body.statements.append(self.statement(card, text))
         else:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from optlab.typing import Mask, Matrix, Vector
 from optlab_problems.sif.cards import read_cards
 from optlab_problems.sif.decode import decode_data
@@ -145,7 +147,8 @@ class SifModel:
                 # Krylov methods ask for many products with one matrix.
                 self._product_matrix = self._plan.hessian(x, y, sigma)
                 self._product_key = key
-            product: Vector = self._product_matrix @ v
+            with np.errstate(all="ignore"):
+                product: Vector = self._product_matrix @ v
             return product
 
 

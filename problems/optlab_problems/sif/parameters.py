@@ -188,7 +188,7 @@ def _whole(text: str) -> int:
         fail(f"an integer is needed in columns 25-36, not {text!r}")
     # Integers past 2^53 would lose digits as floats.
     digits = text.strip()
-    return int(digits) if digits.lstrip("+-").isdigit() else int(value)
+    return _bounded(int(digits) if digits.lstrip("+-").isdigit() else int(value))
 
 
 def _divide_integers(a: int, b: int) -> int:
@@ -205,14 +205,14 @@ def _divide(a: float, b: float) -> float:
 
 
 _INTEGER_WITH_VALUE: dict[str, Callable[[int, int], int]] = {
-    "A": lambda p, v: p + v,
-    "S": lambda p, v: v - p,
-    "M": lambda p, v: p * v,
+    "A": lambda p, v: _bounded(p + v),
+    "S": lambda p, v: _bounded(v - p),
+    "M": lambda p, v: _bounded(p * v),
     "D": lambda p, v: _divide_integers(v, p),
 }
 _INTEGER_PAIR: dict[str, Callable[[int, int], int]] = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
+    "+": lambda a, b: _bounded(a + b),
+    "-": lambda a, b: _bounded(a - b),
     "*": lambda a, b: _bounded(a * b),
     "/": _divide_integers,
 }
@@ -230,10 +230,13 @@ _REAL_PAIR: dict[str, Callable[[float, float], float]] = {
 }
 
 
+_LARGEST_INTEGER = 10**18
+
+
 def _bounded(value: int) -> int:
     # Repeated squaring in a loop would otherwise build integers of any length.
-    if abs(value) > 10**18:
-        fail(f"integer parameter out of range: about 10^{len(str(abs(value))) - 1}")
+    if not -_LARGEST_INTEGER <= value <= _LARGEST_INTEGER:
+        fail("an integer parameter goes beyond 10^18")
     return value
 
 

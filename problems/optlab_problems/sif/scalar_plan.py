@@ -86,6 +86,7 @@ class ScalarPlan:
         """Return the Jacobian of c, (m, n)."""
         return self._jacobian.build(self._at(x, 1))
 
+    @np.errstate(all="ignore")
     def hessian(self, x: Vector, y: Vector, sigma: float) -> Vector:
         """Return sigma Hess f + sum y_i Hess c_i, (n, n)."""
         registers = self._at(x, 2)

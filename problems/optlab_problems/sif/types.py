@@ -160,10 +160,9 @@ def _transformation(
     rows: list[dict[int, float]] = [{} for _ in kind.internals]
     row_of = {name: i for i, name in enumerate(kind.internals)}
     column_of = {name: j for j, name in enumerate(kind.variables)}
-    for internal, elemental, value in body.ranges:
+    for internal, elemental, value, card in body.ranges:
         if internal not in row_of or elemental not in column_of:
             unknown = internal if internal not in row_of else elemental
-            card = body.card
             raise SifError(
                 f"R card of type {kind.name!r}: {unknown!r} is not one of its variables",
                 functions.file, card.line, card.text,

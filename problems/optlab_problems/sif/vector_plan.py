@@ -26,6 +26,9 @@ __all__ = ["VectorPlan"]
 #: Pairs beyond which a dense matrix product is faster than listing them (dense mode only).
 _PAIRS_FOR_PRODUCT = 3000
 
+#: Fortran gives Inf and NaN without a word, and so does this: who calls decides what they mean.
+_SILENT = np.errstate(all="ignore")
+
 
 class VectorPlan:
     """Evaluates a problem with arrays; keeps the results at the last point.
@@ -72,6 +75,7 @@ class VectorPlan:
 
     # --- public verbs ---------------------------------------------------------------------------
 
+    @_SILENT
     def objective(self, x: Vector) -> float:
         """Return f(x)."""
         self._at(x, 0)
@@ -82,11 +86,13 @@ class VectorPlan:
             else value
         )
 
+    @_SILENT
     def constraints(self, x: Vector) -> Vector:
         """Return c(x), (m,)."""
         self._at(x, 0)
         return self._values[self.rows]
 
+    @_SILENT
     def gradient(self, x: Vector) -> Vector:
         """Return the gradient of f, (n,)."""
         self._at(x, 1)
@@ -100,6 +106,7 @@ class VectorPlan:
             result += add_up(self._objective_t_columns, data, n)
         return result + self._quadratic_product(x) if self._has_quadratic else result
 
+    @_SILENT
     def jacobian(self, x: Vector) -> Matrix:
         """Return the Jacobian of c, (m, n)."""
         self._at(x, 1)
@@ -131,6 +138,7 @@ class VectorPlan:
         """Whether the pattern of the Hessian is within its limit."""
         return self._hessian_matrix is not None
 
+    @_SILENT
     def hessian(self, x: Vector, y: Vector, sigma: float) -> Matrix:
         """Return sigma Hess f + sum y_i Hess c_i, (n, n)."""
         assert self._hessian_matrix is not None
@@ -154,6 +162,7 @@ class VectorPlan:
             matrix += rows.T @ (curvature[:, None] * rows)
         return matrix
 
+    @_SILENT
     def hprod(self, x: Vector, y: Vector, sigma: float, v: Vector) -> Vector:
         """Return the product of the Hessian with v, (n,), without forming outer products."""
         self._at(x, 2)
@@ -179,13 +188,12 @@ class VectorPlan:
             self._key, self._level = b"", -1
         if self._level >= level:
             return
-        with np.errstate(all="ignore"):
-            if self._level < 0:
-                self._run_values(x)
-            if self._level < 1 <= level:
-                self._run_first()
-            if level == 2:
-                self._run_second()
+        if self._level < 0:
+            self._run_values(x)
+        if self._level < 1 <= level:
+            self._run_first()
+        if level == 2:
+            self._run_second()
         self._key, self._level = key, level
 
     def _run_values(self, x: Vector) -> None:
