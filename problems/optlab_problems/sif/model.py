@@ -69,7 +69,7 @@ class SifModel:
     ) -> None:
         self._arguments = (path, params, dense, single, limits)
         limits = limits or Limits()
-        text = read_cards(path, checked_parameters(path, params, limits), limits)
+        text = read_cards(path, checked_parameters(path, params), limits)
         draft = decode_data(text, limits)
         self.structure: Structure = build_structure(text.name, text.file, draft)
         self.objective_bounds = tuple(draft.objective_bounds)

@@ -66,7 +66,7 @@ def read_sif(
     --------
     >>> from importlib.resources import files
     >>> path = files("optlab_problems.classic") / "sif" / "HS71.SIF"
-    >>> read_sif(path)  # doctest: +SKIP
+    >>> read_sif(path)
     Problem('HS71', n=4, m=2, has: gradient, jacobian, hessian, hprod)
     """
     model = SifModel(path, params, dense=dense, single=fortran_single, limits=limits)

@@ -62,9 +62,7 @@ def sif_parameters(path: str | Path) -> dict[str, SifParameter]:
     return found
 
 
-def checked_parameters(
-    path: str | Path, params: Mapping[str, Any] | None, limits: Limits
-) -> dict[str, float]:
+def checked_parameters(path: str | Path, params: Mapping[str, Any] | None) -> dict[str, float]:
     """Check the values that a caller gives against what the file offers.
 
     Parameters
@@ -73,8 +71,6 @@ def checked_parameters(
         The file.
     params
         Values by name; text is read as a number.
-    limits
-        What the file may cost.
 
     Raises
     ------
@@ -83,7 +79,6 @@ def checked_parameters(
     """
     if not params:
         return {}
-    del limits
     available = sif_parameters(path)
     checked: dict[str, float] = {}
     for name, given in params.items():

@@ -190,8 +190,7 @@ def test_contradicting_bounds_are_a_sif_error(tmp_path: Path) -> None:
         ),
         (" IE N                   1\n" + " DO I         1                        N\n" * 30, "nested"),
         (
-            " IE N                   10000\n DO I         1                        N\n"
-             " I* N         N                        N\n ND",
+            " IE N                   10000\n DO I         1                        N\n I* N         N                        N\n ND",
             "beyond 10",
         ),
         (" IE N                   5000\n DO I         1                        N\n X  X(I)\n ND", "more than 1000 variables"),
