@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optlab.core.control import BudgetSpent, Control, Limits
+from optlab.core.guards import FLOAT, Recent, finite_matrix, finite_vector, immutable
 from optlab.core.problem import Problem
-from optlab.core.sparse import as_matrix
 from optlab.core.status import StopReason
 from optlab.errors import CapabilityError, EvaluationError, OptlabError, ProblemError
 from optlab.typing import Mask, Matrix, Vector
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from concurrent.futures import Executor
 
 __all__ = ["Incumbent", "Oracle"]
@@ -40,36 +41,6 @@ class Incumbent:
 
     violation: float
     """Largest violation of a bound or row; 0 when it is at most the tolerance ``ctol``."""
-
-
-class _Recent:
-    """The two most recent points of one verb, keyed on the bytes of the point."""
-
-    __slots__ = ("key", "old_key", "old_value", "value")
-
-    def __init__(self) -> None:
-        self.key: Any = None
-        self.old_key: Any = None
-        self.value: Any = None
-        self.old_value: Any = None
-
-    def put(self, key: Any, value: Any) -> None:
-        self.old_key = self.key
-        self.old_value = self.value
-        self.key = key
-        self.value = value
-
-    def swap(self) -> Any:
-        """Make the older point the newer one and return its value."""
-        self.key, self.old_key = self.old_key, self.key
-        self.value, self.old_value = self.old_value, self.value
-        return self.value
-
-    def find(self, key: Any) -> Any:
-        """Return the value at a point, None when it is not remembered."""
-        if key == self.key:
-            return self.value
-        return self.old_value if key == self.old_key else None
 
 
 class Oracle:
@@ -104,8 +75,9 @@ class Oracle:
 
     __slots__ = (
         "_constraints", "_control", "_copies", "_gradient", "_has_bounds", "_hessian", "_jacobian",
-        "_max_eval", "_objective", "_shape", "_tracks", "counts", "ctol", "executor", "incumbent",
-        "linear", "problem", "x0",
+        "_max_eval", "_objective", "_shape", "_tracks", "cl", "counts", "ctol", "cu", "executor",
+        "has_gradient", "has_hessian", "has_hprod", "has_jacobian", "incumbent", "lb", "linear", "m",
+        "n", "problem", "ub", "x0",
     )  # fmt: skip
 
     def __init__(
@@ -118,6 +90,13 @@ class Oracle:
         executor: Executor | None = None,
     ) -> None:
         self.problem = problem
+        self.n, self.m = problem.n, problem.m
+        self.lb, self.ub = problem.lb, problem.ub
+        self.cl, self.cu = problem.cl, problem.cu
+        self.has_gradient = problem.has_gradient
+        self.has_jacobian = problem.has_jacobian
+        self.has_hessian = problem.has_hessian
+        self.has_hprod = problem.has_hprod or problem.has_hessian
         self.x0: Vector = problem.x0
         """Start point of the run, (n,); the driver sets it when the caller chose another."""
         self.linear: Mask = (
@@ -135,63 +114,11 @@ class Oracle:
         self._max_eval: float = math.inf
         self._shape = (problem.n,)
         self._has_bounds = bool(np.isfinite(problem.lb).any() or np.isfinite(problem.ub).any())
-        self._objective = _Recent()
-        self._gradient = _Recent()
-        self._constraints = _Recent()
-        self._jacobian = _Recent()
-        self._hessian = _Recent()
-
-    # The problem's data -----------------------------------------------------------------------
-
-    @property
-    def n(self) -> int:
-        """Number of variables."""
-        return self.problem.n
-
-    @property
-    def m(self) -> int:
-        """Number of rows."""
-        return self.problem.m
-
-    @property
-    def lb(self) -> Vector:
-        """Lower bounds, (n,)."""
-        return self.problem.lb
-
-    @property
-    def ub(self) -> Vector:
-        """Upper bounds, (n,)."""
-        return self.problem.ub
-
-    @property
-    def cl(self) -> Vector:
-        """Lower row bounds, (m,)."""
-        return self.problem.cl
-
-    @property
-    def cu(self) -> Vector:
-        """Upper row bounds, (m,)."""
-        return self.problem.cu
-
-    @property
-    def has_gradient(self) -> bool:
-        """Whether the gradient is available."""
-        return self.problem.has_gradient
-
-    @property
-    def has_jacobian(self) -> bool:
-        """Whether the Jacobian is available."""
-        return self.problem.has_jacobian
-
-    @property
-    def has_hessian(self) -> bool:
-        """Whether the Hessian of the Lagrangian is available."""
-        return self.problem.has_hessian
-
-    @property
-    def has_hprod(self) -> bool:
-        """Whether products with that Hessian are available."""
-        return self.problem.has_hprod or self.problem.has_hessian
+        self._objective = Recent()
+        self._gradient = Recent()
+        self._constraints = Recent()
+        self._jacobian = Recent()
+        self._hessian = Recent()
 
     # Verbs --------------------------------------------------------------------------------------
 
@@ -206,18 +133,16 @@ class Oracle:
         if self.counts["objective"] >= self._max_eval:
             raise BudgetSpent(StopReason.MAX_EVAL)
         point = self._admit(x, key)
-        self.counts["objective"] += 1
+        raw = self._call("objective", self.problem.objective, point)
         try:
-            f = float(self.problem.objective(point))
-        except (BudgetSpent, OptlabError):
-            raise
-        except Exception as error:
+            f = float(raw)
+        except (TypeError, ValueError) as error:
             raise EvaluationError("objective", point, error) from error
         if not math.isfinite(f):
             raise EvaluationError("objective", point, f"is {f}")
         recent.put(key, f)
         if self._tracks:
-            c = self._constraints.find(key) if self.problem.m else _NO_ROWS
+            c = self._constraints.find(key) if self.m else _NO_ROWS
             if c is not None:
                 self._offer(point, f, c)
         return f
@@ -231,20 +156,14 @@ class Oracle:
         if key == recent.old_key:
             return recent.swap()  # type: ignore[no-any-return]
         point = self._admit(x, key)
-        self.counts["gradient"] += 1
-        try:
-            raw = self.problem.gradient(point)
-        except (BudgetSpent, OptlabError):
-            raise
-        except Exception as error:
-            raise EvaluationError("gradient", point, error) from error
-        g = self._vector("gradient", raw, self._shape, point)
+        raw = self._call("gradient", self.problem.gradient, point)
+        g = finite_vector("gradient", raw, self._shape, point, copy=self._copies)
         recent.put(key, g)
         return g
 
     def constraints(self, x: Vector) -> Vector:
         """Evaluate c(x), shape (m,)."""
-        if not self.problem.m:
+        if not self.m:
             return _NO_ROWS
         key = x.tobytes()
         recent = self._constraints
@@ -253,14 +172,8 @@ class Oracle:
         if key == recent.old_key:
             return recent.swap()  # type: ignore[no-any-return]
         point = self._admit(x, key)
-        self.counts["constraints"] += 1
-        try:
-            raw = self.problem.constraints(point)
-        except (BudgetSpent, OptlabError):
-            raise
-        except Exception as error:
-            raise EvaluationError("constraints", point, error) from error
-        c = self._vector("constraints", raw, (self.problem.m,), point)
+        raw = self._call("constraints", self.problem.constraints, point)
+        c = finite_vector("constraints", raw, (self.m,), point, copy=self._copies)
         recent.put(key, c)
         if self._tracks:
             f = self._objective.find(key)
@@ -270,7 +183,7 @@ class Oracle:
 
     def jacobian(self, x: Vector) -> Matrix:
         """Evaluate the Jacobian of c: (m, n) array or csr_array."""
-        if not self.problem.m:
+        if not self.m:
             return self.problem.jacobian(x)
         key = x.tobytes()
         recent = self._jacobian
@@ -279,15 +192,10 @@ class Oracle:
         if key == recent.old_key:
             return recent.swap()  # type: ignore[no-any-return]
         point = self._admit(x, key)
-        self.counts["jacobian"] += 1
-        try:
-            raw = self.problem.jacobian(point)
-        except (BudgetSpent, OptlabError):
-            raise
-        except Exception as error:
-            raise EvaluationError("jacobian", point, error) from error
-        shape = (self.problem.m, self.problem.n)
-        J = self._matrix("jacobian", raw, shape, point, recent.value)
+        raw = self._call("jacobian", self.problem.jacobian, point)
+        J = finite_matrix(
+            "jacobian", raw, (self.m, self.n), point, copy=self._copies, like=recent.value
+        )
         recent.put(key, J)
         return J
 
@@ -300,36 +208,28 @@ class Oracle:
         if key == recent.old_key:
             return recent.swap()  # type: ignore[no-any-return]
         point = self._admit(x, key[0])
-        self.counts["hessian"] += 1
-        try:
-            raw = self.problem.hessian(point, np.frombuffer(key[1]), sigma)
-        except (BudgetSpent, OptlabError):
-            raise
-        except Exception as error:
-            raise EvaluationError("hessian", point, error) from error
-        shape = (self.problem.n, self.problem.n)
-        H = self._matrix("hessian", raw, shape, point, recent.value)
+        weights = self._weights(y)
+        raw = self._call("hessian", self.problem.hessian, point, weights, sigma)
+        H = finite_matrix(
+            "hessian", raw, (self.n, self.n), point, copy=self._copies, like=recent.value
+        )
         recent.put(key, H)
         return H
 
     def hprod(self, x: Vector, y: Vector, sigma: float, v: Vector) -> Vector:
         """Multiply that Hessian by v, shape (n,); products are not remembered."""
         if not self.problem.has_hprod:
-            if self.problem.has_hessian:
+            if self.has_hessian:
                 return np.asarray(self.hessian(x, y, sigma) @ v)
             raise CapabilityError(
                 "Hessian-vector products are needed and the problem has neither hprod nor "
                 "hessian; pass one of them to optlab.Problem"
             )
         point = self._admit(x, x.tobytes())
-        self.counts["hprod"] = self.counts.get("hprod", 0) + 1
-        try:
-            raw = self.problem.hprod(point, y, sigma, v)
-        except (BudgetSpent, OptlabError):
-            raise
-        except Exception as error:
-            raise EvaluationError("hprod", point, error) from error
-        return self._vector("hprod", raw, self._shape, point)
+        weights = self._weights(y)
+        self.counts.setdefault("hprod", 0)
+        raw = self._call("hprod", self.problem.hprod, point, weights, sigma, v)
+        return finite_vector("hprod", raw, self._shape, point, copy=self._copies)
 
     def jprod(self, x: Vector, v: Vector) -> Vector:
         """Multiply the Jacobian at x by v (n,), giving (m,)."""
@@ -348,10 +248,10 @@ class Oracle:
         if best is not None and best.x.tobytes() == key:
             return best
         f = self._objective.find(key)
-        c = self._constraints.find(key) if self.problem.m else _NO_ROWS
+        c = self._constraints.find(key) if self.m else _NO_ROWS
         if f is None or c is None:
             return None
-        point: Vector = np.frombuffer(key)
+        point: Vector = immutable(key)
         return Incumbent(point, f, c, self._violation(point, c))
 
     def point(self, x: Vector) -> Incumbent:
@@ -455,41 +355,31 @@ class Oracle:
             raise BudgetSpent(control.stop)
         if time.monotonic() >= control.deadline:
             raise BudgetSpent(StopReason.MAX_TIME)
-        if x.shape != self._shape or x.dtype != _FLOAT:
+        if x.shape != self._shape or x.dtype != FLOAT:
             raise ProblemError(
                 f"a point has shape {x.shape} and dtype {x.dtype}; shape {self._shape} and "
                 "float64 are needed"
             )
-        return np.frombuffer(key)
+        return immutable(key)
 
-    def _vector(self, verb: str, raw: Any, shape: tuple[int, ...], x: Vector) -> Vector:
-        if self._copies or type(raw) is not np.ndarray or raw.dtype != _FLOAT:
-            try:
-                value: Vector = np.array(raw, dtype=np.float64)
-            except (TypeError, ValueError) as error:
-                raise EvaluationError(verb, x, error) from error
-        else:
-            value = raw
-        if value.shape != shape:
-            raise ProblemError(f"{verb}(x) has shape {value.shape}; shape {shape} is needed")
-        # One BLAS call decides almost always; the exact test only runs when it overflows.
-        if not math.isfinite(value.dot(value)) and not np.isfinite(value).all():
-            raise EvaluationError(verb, x, _where(value))
-        value.flags.writeable = False
-        return value
-
-    def _matrix(
-        self, verb: str, raw: Any, shape: tuple[int, int], x: Vector, like: Any
-    ) -> Matrix:
+    def _call(self, verb: str, function: Callable[..., Any], x: Vector, *more: Any) -> Any:
+        """Count and call a function of the problem; what it raises names the function and x."""
+        self.counts[verb] += 1
         try:
-            matrix, data = as_matrix(raw, copy=self._copies, like=like)
-        except (TypeError, ValueError) as error:
+            return function(x, *more)
+        except (BudgetSpent, OptlabError):
+            raise
+        except Exception as error:
             raise EvaluationError(verb, x, error) from error
-        if matrix.shape != shape:
-            raise ProblemError(f"{verb} has shape {matrix.shape}; shape {shape} is needed")
-        if not math.isfinite(data.dot(data)) and not np.isfinite(data).all():
-            raise EvaluationError(verb, x, _where(data))
-        return matrix
+
+    def _weights(self, y: Vector) -> Vector:
+        """Check the row weights of a Hessian; return an immutable copy."""
+        if y.shape != (self.m,) or y.dtype != FLOAT:
+            raise ProblemError(
+                f"row weights have shape {y.shape} and dtype {y.dtype}; shape ({self.m},) and "
+                "float64 are needed"
+            )
+        return immutable(y.tobytes())
 
     def _violation(self, x: Vector, c: Vector) -> float:
         """Largest violation of a bound or row, 0 when at most ``ctol``."""
@@ -515,13 +405,5 @@ class Oracle:
             self.incumbent = Incumbent(x, f, c, violation)
 
 
-_FLOAT = np.dtype(np.float64)
 _NO_ROWS: Vector = np.zeros(0)
 _NO_ROWS.flags.writeable = False
-
-
-def _where(value: Vector) -> str:
-    """Say which entry is not finite."""
-    flat = value.ravel()
-    i = int(np.flatnonzero(~np.isfinite(flat))[0])
-    return f"has entry {i} equal to {flat[i]}"

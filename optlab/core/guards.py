@@ -1,0 +1,117 @@
+"""What an oracle does with values: guard them, copy them, remember them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from optlab.core.sparse import as_matrix
+from optlab.errors import EvaluationError, ProblemError
+
+if TYPE_CHECKING:
+    from optlab.typing import Matrix, Vector
+
+__all__ = ["FLOAT", "Recent", "finite_matrix", "finite_vector", "immutable"]
+
+FLOAT = np.dtype(np.float64)
+
+
+class Recent:
+    """The two most recent points of one verb, keyed on the bytes of the point."""
+
+    __slots__ = ("key", "old_key", "old_value", "value")
+
+    def __init__(self) -> None:
+        self.key: Any = None
+        self.old_key: Any = None
+        self.value: Any = None
+        self.old_value: Any = None
+
+    def put(self, key: Any, value: Any) -> None:
+        self.old_key = self.key
+        self.old_value = self.value
+        self.key = key
+        self.value = value
+
+    def swap(self) -> Any:
+        """Make the older point the newer one and return its value."""
+        self.key, self.old_key = self.old_key, self.key
+        self.value, self.old_value = self.old_value, self.value
+        return self.value
+
+    def find(self, key: Any) -> Any:
+        """Return the value at a point, None when it is not remembered."""
+        if key == self.key:
+            return self.value
+        return self.old_value if key == self.old_key else None
+
+
+def immutable(data: bytes) -> Vector:
+    """Wrap bytes as a vector that nobody can write to."""
+    return np.frombuffer(data) if data else _EMPTY
+
+
+def finite_vector(
+    verb: str, raw: Any, shape: tuple[int, ...], x: Vector, *, copy: bool
+) -> Vector:
+    """Bring a function's value into a read-only float64 vector of the right shape, all finite.
+
+    Raises
+    ------
+    EvaluationError
+        When it is no array of numbers or has an entry that is not finite.
+    ProblemError
+        When it has another shape.
+    """
+    if copy or type(raw) is not np.ndarray or raw.dtype != FLOAT:
+        try:
+            value: Vector = np.array(raw, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise EvaluationError(verb, x, error) from error
+    else:
+        value = raw
+    if value.shape != shape:
+        raise ProblemError(f"{verb}(x) has shape {value.shape}; shape {shape} is needed")
+    _check_finite(verb, value, x)
+    value.flags.writeable = False
+    return value
+
+
+def finite_matrix(
+    verb: str, raw: Any, shape: tuple[int, int], x: Vector, *, copy: bool, like: Any
+) -> Matrix:
+    """Bring a function's value into a dense array or csr_array of the right shape, all finite.
+
+    Parameters
+    ----------
+    like
+        What an earlier call returned, to recognise an unchanged sparsity pattern.
+
+    Raises
+    ------
+    EvaluationError
+        When it is no matrix of numbers or has an entry that is not finite.
+    ProblemError
+        When it has another shape.
+    """
+    try:
+        matrix, data = as_matrix(raw, copy=copy, like=like)
+    except (TypeError, ValueError) as error:
+        raise EvaluationError(verb, x, error) from error
+    if matrix.shape != shape:
+        raise ProblemError(f"{verb} has shape {matrix.shape}; shape {shape} is needed")
+    _check_finite(verb, data, x)
+    return matrix
+
+
+def _check_finite(verb: str, data: Vector, x: Vector) -> None:
+    # One BLAS call decides almost always; the exact test only runs when it overflows.
+    if not math.isfinite(data.dot(data)) and not np.isfinite(data).all():
+        i = int(np.flatnonzero(~np.isfinite(data))[0])
+        raise EvaluationError(verb, x, f"has entry {i} equal to {data[i]}")
+
+
+_EMPTY: Vector = np.zeros(0)
+_EMPTY.flags.writeable = False
