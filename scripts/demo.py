@@ -27,6 +27,9 @@ from optlab_problems.classic import sif_path
 ROWS_IN_A_LOG = 20
 """A terminal shows a live table; a log gets about this many lines of a long solve."""
 
+WIDE = 140
+"""Characters that the whole summary takes."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -129,45 +132,47 @@ def run(job: Job, console: Console, summary: Table) -> bool:
         problem, result = solve(job)
     except OptlabError as error:
         console.print(f"{type(error).__name__}: {error}", markup=False)
-        summary.add_row(job.name, *[""] * 9, f"[red]{type(error).__name__}[/red]")
+        add_row(summary, {"problem": job.name, "verdict": f"[red]{type(error).__name__}[/red]"})
         return False
     wrong = verdict(job, result)
-    summary.add_row(
-        job.name,
-        str(problem.n),
-        str(problem.m),
-        result.method,
-        result.point.name.lower().replace("_", " "),
-        f"{result.fun:.8g}",
-        f"{result.certificate.E1:.0e}",
-        str(result.iterations),
-        str(result.evaluations["objective"]),
-        f"{result.time:.2f}",
-        f"[red]{wrong}[/red]" if wrong else "[green]ok[/green]",
-    )
+    cells = {
+        "problem": job.name,
+        "n": str(problem.n),
+        "m": str(problem.m),
+        "method": result.method,
+        "point": result.point.name.lower().replace("_", " "),
+        "objective": f"{result.fun:.8g}",
+        "E1": f"{result.certificate.E1:.0e}",
+        "it": str(result.iterations),
+        "f evals": str(result.evaluations["objective"]),
+        "s": f"{result.time:.2f}",
+        "verdict": f"[red]{wrong}[/red]" if wrong else "[green]ok[/green]",
+    }
+    add_row(summary, cells)
     return not wrong
+
+
+def summary_table(width: int) -> Table:
+    """Return the empty summary; a narrow terminal gets the columns that matter most."""
+    table = Table(title="summary", title_justify="left")
+    columns = ["problem", "n", "m", "method", "point", "objective", "E1", "it", "f evals", "s"]
+    for column in columns if width >= WIDE else ("problem", "point", "objective"):
+        left = column in ("problem", "method", "point")
+        table.add_column(column, justify="left" if left else "right", no_wrap=True)
+    table.add_column("verdict")
+    return table
+
+
+def add_row(table: Table, cells: dict[str, str]) -> None:
+    """Add a line with the cells that the table has columns for."""
+    table.add_row(*(cells.get(str(column.header), "") for column in table.columns))
 
 
 def main() -> int:
     """Run the demo and return the exit code."""
-    # A log has no width of its own; the summary needs about this much.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-    summary = Table(title="summary", title_justify="left")
-    for column in (
-        "problem",
-        "n",
-        "m",
-        "method",
-        "point",
-        "objective",
-        "E1",
-        "it",
-        "f evals",
-        "s",
-    ):
-        left = column in ("problem", "method", "point")
-        summary.add_column(column, justify="left" if left else "right", no_wrap=True)
-    summary.add_column("verdict")
+    # A log has no width of its own.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+    summary = summary_table(console.width)
     started = time.monotonic()
     console.rule("the command: optlab solve HS71.SIF")
     failures = 0 if command(["solve", str(sif_path("HS71"))]) == 0 else 1
