@@ -21,6 +21,7 @@ import numpy as np
 
 from optlab.errors import EvaluationError
 from optlab.methods.npasa.estimates import estimate
+from optlab.methods.pasa.kernel import feasible
 from optlab.methods.pasa.model import QuadraticModel
 from optlab.methods.pasa.working_set import active_at
 
@@ -131,4 +132,4 @@ def _learn(work: Workspace, x: Vector, x_new: Vector, y: Vector) -> None:
 
 
 def _inside(work: Workspace, x: Vector) -> Vector:
-    return np.clip(x, work.form.polyhedron.lo, work.form.polyhedron.hi)
+    return feasible(x, work.form.polyhedron, work.projector)

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FaceSolver", "FaceStep"]
 
+HELD_TOLERANCE = 1e-9
+"""Gap of a held row, relative to |a_i| (1 + |x|), that one solve with refinement may leave."""
+
 PRIMAL_DUAL_CHANGES = 20
 """Factorizations of the primal-dual method before the primal one takes over: where it converges it
 mostly does within ten."""
@@ -146,6 +149,8 @@ class FaceSolver:
             at.mu = at.mu + dmu
             if not np.all(np.isfinite(at.s)):
                 return None
+            if not self._holds(x + at.s, at.held):
+                return None
             wrong_bounds, wrong_rows = self._wrong_signs(model, at)
             y = x + at.s
             outside = violated_at(y, poly.rows_times(y), at.held, poly)
@@ -156,6 +161,18 @@ class FaceSolver:
             at.held = at.held.without(wrong_bounds, wrong_rows).with_added(outside)
             at.mu[at.held.rows == 0] = 0.0
         return None
+
+    def _holds(self, y: Vector, held: WorkingSet) -> bool:
+        """Whether the held rows are met: rows and bounds held together may contradict each other."""
+        if not held.rows.any():
+            return True
+        poly = self.polyhedron
+        values = poly.rows_times(y)
+        gap = np.where(held.rows > 0, values - poly.bu, values - poly.bl)[held.active_rows]
+        size = 1.0 + float(np.max(np.abs(y), initial=0.0))
+        return bool(
+            np.all(np.abs(gap) <= HELD_TOLERANCE * size * poly.row_norms[held.active_rows])
+        )
 
     def _primal(
         self, model: QuadraticModel, x: Vector, held: WorkingSet, mu: Vector

@@ -120,6 +120,20 @@ LONGEST_STEP = 1e25
 """Cap of the line search's expansion: far enough to tell an unbounded objective."""
 
 
+def feasible(x: Vector, polyhedron: Polyhedron, projector: Projector) -> Vector:
+    """Clip ``x`` to its bounds; project it if a row is then violated by more than rounding."""
+    poly = polyhedron
+    clipped = np.clip(x, poly.lo, poly.hi)
+    if poly.bl.size == 0:
+        return clipped
+    rows = poly.rows_times(clipped)
+    size = 1.0 + float(np.max(np.abs(clipped), initial=0.0))
+    tol = ROW_TOLERANCE * poly.row_norms * size
+    if np.all(rows >= poly.bl - tol) and np.all(rows <= poly.bu + tol):
+        return clipped
+    return projector.project(x).x
+
+
 @dataclass(slots=True)
 class Kernel:
     """PASA on one objective; ``step`` is the algorithm, the caller owns the loop."""
@@ -142,17 +156,8 @@ class Kernel:
         return self._state(x, mu, Phase.START)
 
     def feasible(self, x: Vector) -> Vector:
-        """Return the projection of ``x`` on the polyhedron."""
-        poly = self.polyhedron
-        clipped = np.clip(x, poly.lo, poly.hi)
-        if poly.bl.size == 0:
-            return clipped
-        rows = poly.rows_times(clipped)
-        size = 1.0 + float(np.max(np.abs(clipped), initial=0.0))
-        tol = ROW_TOLERANCE * poly.row_norms * size
-        if np.all(rows >= poly.bl - tol) and np.all(rows <= poly.bu + tol):
-            return clipped
-        return self.projector.project(x).x
+        """Return ``x`` when it is in the polyhedron to rounding, else its projection."""
+        return feasible(x, self.polyhedron, self.projector)
 
     # -- one iteration -----------------------------------------------------------------------
 
