@@ -39,13 +39,13 @@ from optlab.core.progress import Column, Progress
 from optlab.core.reduction import Chain, FixedVariables, GradientScaling, Slacks
 from optlab.core.registry import register
 from optlab.core.status import StopReason
-from optlab.errors import EvaluationError
 from optlab.linalg.kkt_system import KKTSystem
 from optlab.linalg.projection import Projector
 from optlab.linesearch import LineSearchOptions
 from optlab.methods.npasa import phase_one, phase_two
 from optlab.methods.npasa.augmented import SlackRows
 from optlab.methods.npasa.estimates import estimate, least_squares_multipliers
+from optlab.methods.npasa.feasibility import least_infeasible
 from optlab.methods.npasa.state import Estimate, Phase, State, Workspace
 from optlab.methods.pasa.convexify import Convexifier
 from optlab.methods.pasa.face import FaceSolver
@@ -77,12 +77,6 @@ IDLE_LEVEL = 1e-4
 
 STALL_FACTOR = 0.9
 """E_c that falls by less counts as a stall; see STALLS."""
-
-FEASIBILITY_SPREADS = (0.0, 0.01, 0.1, 0.3, 1.0)
-"""Starts of the feasibility phase: the present point and random ones at these relative distances."""
-
-FEASIBILITY_SEED = 0
-"""NPASA is deterministic: its perturbations are the same in every run."""
 
 
 @register(
@@ -352,37 +346,20 @@ class NPASA(AbstractMethod[State]):
         return replace(after, blocked=blocked and enough)
 
     def _feasibility(self, state: State) -> State:
-        """Minimise |h|^2 over Omega, from here and from perturbed points, before giving up.
-
-        A point is left as locally infeasible only when every try ends at a stationary point of
-        |h|^2 with |h| > tol; a feasible one restarts phase one without multipliers.
-        """
-        work, form = state.work, state.work.form
+        """Minimise |h|^2 over Omega before giving up; a feasible point restarts phase one."""
         if state.restarts >= self.restarts:
             return replace(state, blocked=True)
+        work = state.work
         limits = phase_one.InnerLimits(1e-8, 0.0, 0.01 * state.tol, self.inner_iterations)
-        x = state.best.x
-        rows = np.zeros(state.best.mu.size)
-        tries: list[Estimate] = []
-        rng = np.random.default_rng(FEASIBILITY_SEED + state.restarts)
-        for spread in FEASIBILITY_SPREADS:
-            if spread:
-                size = spread * (1.0 + np.abs(state.best.x))
-                x = state.best.x + size * rng.standard_normal(x.size)
-            try:
-                found = phase_one.minimize_infeasibility(work, x, limits, self._search)
-                tries.append(estimate(form, found.x, np.zeros(form.mh), rows))
-            except EvaluationError:
-                continue  # a perturbed start outside the functions' domain
-            if tries[-1].Ec <= 0.1 * state.tol:
-                break
-        new = min(tries, key=lambda point: point.Ec, default=state.best)
+        new = least_infeasible(
+            work, state.best, limits, self._search, good=0.1 * state.tol, seed=state.restarts
+        )
         return replace(
             state,
             best=new,
-            f=form.objective(new.x),
+            f=work.form.objective(new.x),
             phase=Phase.FEASIBILITY,
-            penalty=max(self._first_penalty(state.f, form.h(new.x)), 10.0),
+            penalty=max(self._first_penalty(state.f, work.form.h(new.x)), 10.0),
             reference_Ec=np.inf,
             stalled=0,
             restarts=state.restarts + 1,

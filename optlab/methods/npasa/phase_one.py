@@ -4,13 +4,12 @@
     lambda_k = lambda_bar + 2 q h(x_k)
 
 The minimisation stops when its multiplier error is small against the constraint error (theta E_c) and
-below eps_k. Also here: the feasibility phase, |h|^2 minimised over Omega from the present point.
+below eps_k.
 """
 
 from __future__ import annotations
 
 import enum
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -32,7 +31,7 @@ __all__ = [
     "Verdict",
     "advance",
     "first_order_estimate",
-    "minimize_infeasibility",
+    "kernel_for",
     "open_subproblem",
 ]
 
@@ -102,7 +101,7 @@ def open_subproblem(
     """Set up L_q(., clip(y, -cap, cap)) at ``start``."""
     y_bar = np.clip(start.y, -cap, cap)
     objective = AugmentedLagrangian(work.form, work.curvature, work.slacks, y_bar, penalty)
-    kernel = _kernel(work, objective, line_search)
+    kernel = kernel_for(work, objective, line_search)
     state = kernel.start(objective.polish(kernel.feasible(start.x)), start.mu)
     return Subproblem(kernel, state, y_bar, penalty, start, limits)
 
@@ -142,28 +141,8 @@ def first_order_estimate(work: Workspace, sub: Subproblem) -> Estimate:
     return estimate(work.form, sub.at.x, y, sub.at.row_multipliers)
 
 
-def minimize_infeasibility(
-    work: Workspace, x: Vector, limits: InnerLimits, line_search: LineSearchOptions
-) -> KernelState:
-    """Minimise |h|^2 over Omega from ``x``: Gauss-Newton with the exact second-order term."""
-    zero = np.zeros(work.form.mh)
-    objective = AugmentedLagrangian(
-        work.form, work.curvature, work.slacks, zero, penalty=1.0, weight=0.0
-    )
-    kernel = _kernel(work, objective, line_search)
-    state = kernel.start(objective.polish(kernel.feasible(x)))
-    for _ in range(limits.iterations):
-        violation = math.sqrt(max(state.value, 0.0))
-        # |h| falls below the floor, or its gradient 2J'h vanishes while |h| does not.
-        if violation <= limits.floor or state.error <= limits.theta * violation:
-            break
-        if state.phase is Phase.BLOCKED:
-            break
-        state = kernel.step(state)
-    return state
-
-
-def _kernel(
+def kernel_for(
     work: Workspace, objective: AugmentedLagrangian, line_search: LineSearchOptions
 ) -> Kernel:
+    """Return PASA on ``objective`` with the machinery of the problem."""
     return Kernel(objective, work.form.polyhedron, work.projector, work.faces, line_search)
