@@ -12,10 +12,11 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import types
 from typing import TYPE_CHECKING, Any
 
-import optlab.methods
+import optlab.methods  # noqa: F401 - turned into a callable package below
 from optlab.core.kkt import Certificate, error_estimators
 from optlab.core.problem import Problem
 from optlab.core.progress import Progress
@@ -59,7 +60,7 @@ class _MethodsPackage(types.ModuleType):
         return importlib.import_module("optlab.api").methods()
 
 
-optlab.methods.__class__ = _MethodsPackage
+sys.modules["optlab.methods"].__class__ = _MethodsPackage
 
 _LAZY = {
     "minimize": "optlab.api",

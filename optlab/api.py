@@ -124,7 +124,7 @@ def minimize(
     warm = _warm(warm_start, problem)
     start = problem.x0 if x0 is not None or warm is None else warm.x
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
-    watchers = (History(), *observers)
+    watchers: tuple[Any, ...] = (History(), *observers)
     if callback is not None:
         watchers = (*watchers, user_callback(callback))
     if method != "auto":

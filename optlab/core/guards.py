@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,9 +14,24 @@ from optlab.errors import EvaluationError, ProblemError
 if TYPE_CHECKING:
     from optlab.typing import Matrix, Vector
 
-__all__ = ["FLOAT", "Recent", "finite_matrix", "finite_vector", "immutable"]
+__all__ = ["FLOAT", "Incumbent", "Recent", "finite_matrix", "finite_vector", "immutable"]
 
 FLOAT = np.dtype(np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Incumbent:
+    """A point where the objective and all rows are known."""
+
+    x: Vector
+    """(n,), read-only."""
+
+    f: float
+    c: Vector
+    """(m,), read-only."""
+
+    violation: float
+    """Largest violation of a bound or row; 0 when it is at most the tolerance ``ctol``."""
 
 
 class Recent:
@@ -30,6 +46,7 @@ class Recent:
         self.old_value: Any = None
 
     def put(self, key: Any, value: Any) -> None:
+        """Remember a value at a new point, forget the older one."""
         self.old_key = self.key
         self.old_value = self.value
         self.key = key

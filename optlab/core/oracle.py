@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from optlab.core.control import BudgetSpent, Control, Limits
-from optlab.core.guards import FLOAT, Recent, finite_matrix, finite_vector, immutable
+from optlab.core.guards import FLOAT, Incumbent, Recent, finite_matrix, finite_vector, immutable
 from optlab.core.problem import Problem
 from optlab.core.status import StopReason
 from optlab.errors import CapabilityError, EvaluationError, OptlabError, ProblemError
@@ -26,21 +25,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
 __all__ = ["Incumbent", "Oracle"]
-
-
-@dataclass(frozen=True, slots=True)
-class Incumbent:
-    """A point where the objective and all rows are known."""
-
-    x: Vector
-    """(n,), read-only."""
-
-    f: float
-    c: Vector
-    """(m,), read-only."""
-
-    violation: float
-    """Largest violation of a bound or row; 0 when it is at most the tolerance ``ctol``."""
 
 
 class Oracle:

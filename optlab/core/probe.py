@@ -95,7 +95,7 @@ def _difference(A: Matrix, B: Matrix) -> Any:
 
 def _row_max(A: Any) -> Vector:
     if isinstance(A, np.ndarray):
-        return np.abs(A).max(axis=1, initial=0.0)
+        return np.asarray(np.abs(A).max(axis=1, initial=0.0))
     matrix = A.tocsr()
     largest = np.zeros(matrix.shape[0])
     entry_row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))

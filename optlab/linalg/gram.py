@@ -244,7 +244,8 @@ class AugmentedGram(AbstractGramSolver):
     def _factor(
         self, free: BoolArray, rows: BoolArray, damping: float
     ) -> Callable[[FloatArray], FloatArray]:
-        factor = self._kkt.factorize(self._identity, None, 0.0, free, rows, 0.0, damping)
+        dual = np.full(rows.size, damping)
+        factor = self._kkt.factorize(self._identity, None, dual, free, rows, 0.0)
 
         def solve(r: FloatArray) -> FloatArray:
             return -factor.solve(self._zero, None, r)[2]
@@ -256,5 +257,5 @@ class AugmentedGram(AbstractGramSolver):
         free = X > 0.0
         diagonal = 1.0 / np.where(free, X, 1.0)
         W = LowRank(diagonal, self._identity.U, self._identity.M)
-        factor = self._kkt.factorize(W, None, 0.0, free, np.ones(S.size, dtype=bool), 0.0, S)
+        factor = self._kkt.factorize(W, None, S, free, np.ones(S.size, dtype=bool), 0.0)
         return lambda r: -factor.solve(self._zero, None, r)[2]

@@ -101,11 +101,11 @@ class SparseKKT:
         free: BoolArray,
         active: BoolArray,
         sigma: float,
-        delta: float | FloatArray = 0.0,
     ) -> AbstractFaceFactor:
         """Assemble and factor; climb the ladder until the factorization is trusted.
 
-        ``delta`` is subtracted from the diagonal of the rows of A.
+        ``dual_h`` may also have shape (mh + ml,): its tail is then subtracted from the diagonal of
+        the rows of A.
         """
         n, mh, _ = self._sizes
         low_rank = W if isinstance(W, LowRank) else None
@@ -116,9 +116,8 @@ class SparseKKT:
         alive = np.ones(analysis.pattern.lower.n, dtype=bool)
         alive[:n] = free
         alive[n + mh :] = active
-        dual = np.empty(mh + self._sizes[2])
-        dual[:mh] = dual_h
-        dual[mh:] = delta
+        dual = np.zeros(mh + self._sizes[2])
+        dual[: dual.size if np.size(dual_h) == dual.size else mh] = dual_h
         values = analysis.pattern.assemble(
             stored_values(hessian), stored_values(jacobian), shift, dual, alive
         )

@@ -157,7 +157,7 @@ class _ScalingInverse(Inverse):
 def _row_norms(J: Matrix) -> Vector:
     """Max-norm of every row."""
     if isinstance(J, np.ndarray):
-        return np.abs(J).max(axis=1, initial=0.0)
+        return np.asarray(np.abs(J).max(axis=1, initial=0.0))
     norms = np.zeros(J.shape[0])
     entry_row = np.repeat(np.arange(J.shape[0]), np.diff(J.indptr))
     np.maximum.at(norms, entry_row, np.abs(J.data))

@@ -172,7 +172,8 @@ class Kernel:
         projected = self._gradient_projection_step(state)
         if projected is not None:
             return projected
-        return replace(state, phase=Phase.BLOCKED, step_norm=0.0)
+        explained = self._same_point(state, self._projection_multipliers(state))
+        return explained or replace(state, phase=Phase.BLOCKED, step_norm=0.0)
 
     def _face_step(self, state: KernelState) -> KernelState | None:
         model = self.objective.model(state.x)
@@ -191,6 +192,18 @@ class Kernel:
             if after is not None:
                 return after
         return self._same_point(state, found.row_multipliers)
+
+    def _projection_multipliers(self, state: KernelState) -> Vector:
+        """Return mu(x, alpha), the multipliers of the projection of x - alpha g, divided by alpha.
+
+        Where more constraints are active than there are variables the multipliers of a face need not
+        have the right signs; those of a projection do.
+        """
+        if not state.row_multipliers.size:
+            return state.row_multipliers
+        alpha = 1.0 / max(1.0, float(np.max(np.abs(state.gradient), initial=0.0)))
+        projection = self.projector.project(state.x - alpha * state.gradient)
+        return np.asarray(projection.row_multipliers / alpha)
 
     def _same_point(self, state: KernelState, mu: Vector) -> KernelState | None:
         """Keep x, take the multipliers of the face if they explain the gradient better.
