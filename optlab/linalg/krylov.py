@@ -23,6 +23,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from optlab.linalg.arrays import EPS
+from optlab.linalg.refinement import norm
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -99,7 +102,8 @@ def projected_cg(
     residual = g.copy()
     projected = project(residual)
     rho = start = float(residual.dot(projected))
-    if not start > 0.0:
+    # A projection that is all rounding is orthogonal to nothing: r'P r is then tiny against |r| |P r|.
+    if not start > 10.0 * EPS * norm(residual) * norm(projected):
         return TruncatedCG(s, None, CGEnd.SOLVED, 0, 0.0)
     p = -projected
     largest_curvature = 0.0

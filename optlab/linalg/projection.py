@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optlab.errors import ProblemError
+from optlab.linalg.arrays import EPS
 from optlab.linalg.dual_newton import DualNewton, DualSolution
 from optlab.linalg.polyhedron import EmptyPolyhedronError, Polyhedron
 from optlab.linalg.scaled_rows import ScaledRows
@@ -50,6 +51,10 @@ __all__ = [
     "Projector",
     "project",
 ]
+
+
+# Passes of a projection onto a face; more than two only where rows depend on each other.
+MAX_PASSES = 30
 
 
 class ProjectionStatus(Enum):
@@ -227,9 +232,14 @@ class Projector:
             return d, lam
         solve = p.gram.on_face(free, active)
         # The second pass removes the rounding that the first leaves in the row space
-        # ("twice is enough", [GLR05]) and the error of the regularisation.
-        for _ in range(2):
-            step = solve(np.where(active, p.A @ d, 0.0))
+        # ("twice is enough", [GLR05]); rows that depend on each other on this face are
+        # damped, and take more.
+        tiny = 10.0 * EPS * float(np.abs(d).max(initial=0.0))
+        for k in range(MAX_PASSES):
+            residual = np.where(active, p.A @ d, 0.0)
+            if k >= 2 and float(np.abs(residual).max(initial=0.0)) <= tiny:
+                break
+            step = solve(residual)
             lam += step
             d -= np.where(free, p.AT @ step, 0.0)
         return d, lam * p.scale
