@@ -102,8 +102,8 @@ def projected_cg(
     residual = g.copy()
     projected = project(residual)
     rho = start = float(residual.dot(projected))
-    # A projection that is all rounding is orthogonal to nothing: r'P r is then tiny against |r| |P r|.
-    if not start > 10.0 * EPS * norm(residual) * norm(projected):
+    # A projection at the level of rounding is no direction.
+    if not (start > 0.0 and norm(projected) > 10.0 * EPS * norm(residual)):
         return TruncatedCG(s, None, CGEnd.SOLVED, 0, 0.0)
     p = -projected
     largest_curvature = 0.0

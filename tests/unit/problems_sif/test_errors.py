@@ -225,6 +225,10 @@ def test_deep_expressions_do_not_exhaust_the_stack(tmp_path: Path) -> None:
     assert model.structure.n == 2
 
 
+def test_a_dollar_in_column_one_is_a_comment(tmp_path: Path) -> None:
+    assert read_sif(write(tmp_path / "BASE.SIF", (4, "$ a remark\nVARIABLES"))).n == 2
+
+
 def test_too_large_files_are_not_read(tmp_path: Path) -> None:
     path = write(tmp_path / "BIG.SIF")
     with pytest.raises(SifError, match="bytes of text"):
