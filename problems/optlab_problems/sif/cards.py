@@ -97,10 +97,6 @@ def to_number(text: str) -> float:
         When the field does not start with a number.
     """
     stripped = text.strip()
-    try:
-        return float(stripped)
-    except ValueError:
-        pass
     match = _NUMBER.match(stripped)
     if match is None:
         raise SifError(f"a number is needed in columns 25-36 or 50-61, not {stripped!r}")
@@ -231,6 +227,9 @@ class _Reader:
 
     def _indicator(self, number: int, text: str, words_text: str) -> None:
         words = words_text.split("$", maxsplit=1)[0].upper().split()
+        if not words:
+            # "$" in column 1: a remark.
+            return
         pair = " ".join(words[:2])
         if pair in ("FREE FORMAT", "FIXED FORMAT"):
             self.free = pair == "FREE FORMAT"

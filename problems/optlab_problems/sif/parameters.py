@@ -137,7 +137,7 @@ def _integer_assignment(parameters: Parameters, card: Card, operation: str) -> A
         return partial(table.__setitem__, name, value)
     if operation == "R":
         # "nearest integer (closer to zero)": Fortran's INT.
-        return lambda: table.__setitem__(name, int(parameters.real(left)))
+        return lambda: table.__setitem__(name, _truncated(parameters.real(left)))
     if operation in "ASMD":
         compute = _INTEGER_WITH_VALUE[operation]
         value = _whole(card.value4)
@@ -189,6 +189,12 @@ def _whole(text: str) -> int:
     # Integers past 2^53 would lose digits as floats.
     digits = text.strip()
     return _bounded(int(digits) if digits.lstrip("+-").isdigit() else int(value))
+
+
+def _truncated(value: float) -> int:
+    if not math.isfinite(value):
+        fail(f"a real parameter that is {value} cannot become an integer")
+    return _bounded(int(value))
 
 
 def _divide_integers(a: int, b: int) -> int:

@@ -86,6 +86,12 @@ def test_the_base_problem_is_right(tmp_path: Path) -> None:
         (3, " R/ HALF      ONE                      TWO", "real parameter 'ONE' has no value"),
         (3, " RF HALF      SQRT      -1.0", "SQRT.* is not defined"),
         (3, " RF HALF      CUBE      1.0", "'CUBE' is not one of ABS, SQRT"),
+        (3, " RE HALF                nan", "a number is needed"),
+        (
+            3,
+            " RE BIG                 1.0E300\n R* BIG       BIG                      BIG\n IR N         BIG",
+            "that is inf cannot become an integer",
+        ),
         (3, " ID HALF      1         1.0\n I/ BAD       1                        0", "by zero"),
         (4, "VARIBALES", "'VARIBALES' is not an indicator card"),
         (5, " Q  X", "code 'Q'"),
