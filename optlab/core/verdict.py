@@ -126,6 +126,10 @@ def point_status(
     return PointStatus.UNKNOWN
 
 
+_ROUNDING = 1e-10
+"""Violation of a linear row, relative to 1 + |c|, that counts as none."""
+
+
 def infeasibility_stationarity(problem: Evaluable, x: Vector) -> float:
     """Measure how far x is from a stationary point of the violation.
 
@@ -148,9 +152,9 @@ def infeasibility_stationarity(problem: Evaluable, x: Vector) -> float:
         return 0.0
     J = problem.jacobian(x)
     d = np.asarray(J.T @ (v / size))
-    kept = (
-        np.zeros(problem.m, dtype=bool) if problem.linear is None else problem.linear & (v == 0)
-    )
+    # Rounding in a row that holds must not make it one of the violated ones.
+    holds = np.abs(v) <= _ROUNDING * (1.0 + np.abs(c))
+    kept = np.zeros(problem.m, dtype=bool) if problem.linear is None else problem.linear & holds
     if kept.any():
         d = d + J.T @ fitted_multipliers(problem, x, d, J, c, kept)[0]
     inside = np.clip(x, problem.lb, problem.ub)

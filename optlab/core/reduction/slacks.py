@@ -69,8 +69,9 @@ class Slacks(AbstractReduction):
         width = hi - lo
         low_margin = np.where(np.isfinite(width), width, np.maximum(1.0, np.abs(lo)))
         high_margin = np.where(np.isfinite(width), width, np.maximum(1.0, np.abs(hi)))
-        low = np.where(np.isfinite(lo), lo + self.interior * low_margin, -np.inf)
-        high = np.where(np.isfinite(hi), hi - self.interior * high_margin, np.inf)
+        # The margin of a missing bound is infinite, and 0 * inf is not a number.
+        low = lo + self.interior * np.where(np.isfinite(lo), low_margin, 0.0)
+        high = hi - self.interior * np.where(np.isfinite(hi), high_margin, 0.0)
         middle = 0.5 * (low + high)
         empty = low > high
         return np.clip(c, np.where(empty, middle, low), np.where(empty, middle, high))
