@@ -7,7 +7,8 @@ indefinite factorization. If the minimiser leaves the polyhedron, the better (by
 * (bounds alone) the projection of the whole step onto them,
 
 is taken and the constraints met are added, all at once; at a face minimiser inside the polyhedron
-the constraints with multipliers of the wrong sign are released, each at most once. The model value
+the constraints with multipliers of the wrong sign are released, each at most once between two
+decreases. The model value
 falls at every change, so the accumulated step is a descent direction of the objective, and it costs
 no evaluation of the objective at all.
 
@@ -183,7 +184,7 @@ class FaceSolver:
         at = _Iterate(np.zeros(x.size), np.zeros(mh), np.where(held.rows != 0, mu, 0.0), held)
         released_bounds = np.zeros(x.size, dtype=bool)
         released_rows = np.zeros(mu.size, dtype=bool)
-        factor, solved = None, False
+        factor, solved, lowest = None, False, np.inf
         changes = 0
         for changes in range(self.max_changes + 1):  # noqa: B007 - counted for the report
             factor, model = self.convexifier.factorize(model, at.held)
@@ -202,11 +203,17 @@ class FaceSolver:
             at.s = at.s + d
             at.nu = at.nu + dnu
             at.mu = at.mu + dmu
+            value = model.value(at.s)
+            if value < lowest - 1e-14 * abs(value):
+                # A lower minimiser cannot come back, so nothing that was released can cycle.
+                lowest = value
+                released_bounds[:] = False
+                released_rows[:] = False
             wrong_bounds, wrong_rows = self._wrong_signs(model, at)
+            solved = not (wrong_bounds.any() or wrong_rows.any())
             wrong_bounds &= ~released_bounds
             wrong_rows &= ~released_rows
-            if not (wrong_bounds.any() or wrong_rows.any()):
-                solved = True
+            if solved or not (wrong_bounds.any() or wrong_rows.any()):
                 break
             released_bounds |= wrong_bounds
             released_rows |= wrong_rows
