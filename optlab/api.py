@@ -127,6 +127,8 @@ def minimize(
     watchers: tuple[Any, ...] = (History(), *observers)
     if callback is not None:
         watchers = (*watchers, user_callback(callback))
+    if method == "auto" and isinstance(options, AbstractMethod):
+        method, options = options, None
     if method != "auto":
         # What can be said without evaluating anything is said first.
         early = build_method(method, tol, options)
@@ -139,7 +141,7 @@ def minimize(
     chosen = build_method(choose_method(problem) if method == "auto" else method, tol, options)
     check_capabilities(chosen.info, problem)
     result = run(chosen, oracle, start, limits, watchers, warm=warm, seed=seed)
-    if probed and result.stop is not StopReason.EVAL_ERROR:
+    if probed and result.stop not in (StopReason.EVAL_ERROR, StopReason.USER):
         result = _verified(result, oracle, (chosen, method, tol, options), limits, watchers)
     return result
 

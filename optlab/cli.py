@@ -50,10 +50,11 @@ def main(argv: Sequence[str] | None = None, out: IO[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         code: int = arguments.run(arguments, stream)
+    except BrokenPipeError:
+        # The reader of a pipe went away (`optlab ... | head`); there is nobody to tell.
+        return BAD_INPUT
     except (OptlabError, OSError) as error:
         sys.stderr.write(f"optlab: {_one_line(error)}\n")
-        return BAD_INPUT
-    except BrokenPipeError:
         return BAD_INPUT
     return code
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Indices", "Mask", "Matrix", "SparseMatrix", "Vector"]
+__all__ = ["Indices", "Mask", "Matrix", "SparseMatrix", "Vector", "is_a"]
 
 Vector: TypeAlias = NDArray[np.float64]
 """float64 array; one-dimensional unless a shape says otherwise."""
@@ -55,3 +55,12 @@ class SparseMatrix(Protocol):
 
 Matrix: TypeAlias = Vector | SparseMatrix
 """Dense (k, n) float64 array or canonical csr_array."""
+
+
+def is_a(value: object, *kinds: type) -> bool:
+    """Call isinstance without telling a type checker.
+
+    isinstance narrows a value of unknown type to a generic type with unknown parameters, which
+    strict checkers then complain about at every use; after this the value stays ``Any``.
+    """
+    return isinstance(value, kinds)

@@ -295,7 +295,7 @@ class _OuterRun:
             progress = replace(progress, x=at.x, f=f, y=at.y, z=at.z)
         # Every observer sees every iterate, also when an earlier one asks for a stop.
         asked = [observer(k, progress) for observer in self._observers]
-        return any(answer is True for answer in asked)
+        return any(bool(answer) for answer in asked)
 
     def _resume(self, state: Any, progress: Progress) -> Any:
         """Check a claim of convergence; let the method go on when it can and the claim is wrong."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from optlab.core.status import StopReason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from types import FrameType
 
     from optlab.core.oracle import Oracle
@@ -19,7 +19,7 @@ __all__ = ["interruptible"]
 
 
 @contextmanager
-def interruptible(oracle: Oracle) -> Iterator[None]:
+def interruptible(oracle: Oracle) -> Generator[None, None, None]:
     """Turn the first SIGINT into a stop request and leave the second to Python.
 
     Only in the main thread, and only where Python's own handler is in place: a handler of the

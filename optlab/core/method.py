@@ -75,7 +75,7 @@ class WarmStart:
     z: Vector | None = None
     """(n,) multipliers of the bounds, or None."""
 
-    extras: dict[str, Any] = field(default_factory=dict)
+    extras: dict[str, Any] = field(default_factory=dict[str, Any])
     """What the method put into ``Result.extras`` (a penalty, an active set)."""
 
 

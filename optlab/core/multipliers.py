@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from optlab.core.sparse import scipy_module
+from optlab.typing import is_a
+
 if TYPE_CHECKING:
     from optlab.typing import Mask, Matrix, Vector
 
@@ -97,23 +100,23 @@ def _columns(J: Matrix, row_at: Any, bound_at: Any) -> Any:
         identity = np.zeros((n, bound_at.size))
         identity[bound_at, np.arange(bound_at.size)] = 1.0
         return np.hstack((J[row_at].T, identity))
-    from scipy.sparse import csc_array, hstack  # noqa: PLC0415 - only for sparse problems
-
+    sparse = scipy_module("sparse")
     data = np.ones(bound_at.size)
-    identity = csc_array((data, (bound_at, np.arange(bound_at.size))), shape=(n, bound_at.size))
+    identity = sparse.csc_array(
+        (data, (bound_at, np.arange(bound_at.size))), shape=(n, bound_at.size)
+    )
     rows: Any = J
-    return hstack((rows[row_at].T, identity), format="csr")
+    return sparse.hstack((rows[row_at].T, identity), format="csr")
 
 
 def _bounded_least_squares(
     columns: Any, g: Vector, gaps: Vector, interval: tuple[Vector, Vector]
 ) -> Vector:
-    from scipy.optimize import lsq_linear  # noqa: PLC0415 - heavy, and rarely needed
-
     target = np.concatenate((-g, np.zeros(gaps.size)))
-    dense = columns if isinstance(columns, np.ndarray) else columns.toarray()
+    dense = columns if is_a(columns, np.ndarray) else columns.toarray()
     stacked: Any = np.vstack((dense, np.diag(gaps)))
-    fit = lsq_linear(stacked, target, bounds=interval, method="bvls", tol=1e-14)
+    optimize = scipy_module("optimize")
+    fit = optimize.lsq_linear(stacked, target, bounds=interval, method="bvls", tol=1e-14)
     solution: Vector = np.asarray(fit.x, dtype=np.float64)
     return solution
 

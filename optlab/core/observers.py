@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -15,7 +14,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from optlab.core.plain import plain
 from optlab.errors import OptionError
+from optlab.typing import is_a
 
 if TYPE_CHECKING:
     from optlab.core.progress import Column, Observer, Progress
@@ -194,7 +195,7 @@ class JsonLines(AbstractObserver):
 
     def _write(self, record: dict[str, Any]) -> None:
         if self._stream is not None:
-            self._stream.write(json.dumps(_finite(record), default=_scalar) + "\n")
+            self._stream.write(json.dumps(plain(record)) + "\n")
             # A log that ends in a killed process must end with a whole line.
             self._stream.flush()
 
@@ -225,7 +226,8 @@ def user_callback(function: Callable[..., Any]) -> Observer:
             answer = call(k, progress)
         except StopIteration:
             return True
-        return isinstance(answer, bool | np.bool_) and bool(answer)
+        # Only a truth value stops: a callback may well end in an expression with another value.
+        return is_a(answer, bool, np.bool_) and bool(answer)
 
     return observe
 
@@ -249,21 +251,3 @@ def _caller(function: Callable[..., Any]) -> Callable[[int, Progress], Any]:
     ):
         return lambda _, progress: function(progress)
     return lambda _, progress: function(progress.x.copy())
-
-
-def _finite(value: Any) -> Any:
-    """Replace what JSON cannot express by null."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    return value
-
-
-def _scalar(value: Any) -> Any:
-    """Turn NumPy values, enums and anything else into what JSON knows."""
-    if isinstance(value, np.generic):
-        return _finite(value.item())
-    if isinstance(value, np.ndarray):
-        return [_finite(v) for v in value.ravel().tolist()]
-    return getattr(value, "name", str(value))

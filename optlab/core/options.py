@@ -12,6 +12,7 @@ import numpy as np
 from optlab.core.method import AbstractMethod, ConstraintKind, MethodInfo
 from optlab.core.registry import method_class
 from optlab.errors import CapabilityError, OptionError, UnknownMethodError
+from optlab.typing import is_a
 
 if TYPE_CHECKING:
     from optlab.core.problem import Problem
@@ -73,30 +74,27 @@ def build_method(
     OptionError
         When an option does not exist (with the nearest names) or has a value of the wrong type.
     """
-    if isinstance(options, AbstractMethod):
-        wanted = method if isinstance(method, type) else None
-        wanted = method_class(method) if isinstance(method, str) else wanted
-        if wanted is not None and not isinstance(options, wanted):
+    chosen: Any = method_class(method) if isinstance(method, str) else _opaque(method)
+    given: Any = options
+    if is_a(given, AbstractMethod):
+        wanted = chosen if is_a(chosen, type) else chosen.__class__
+        if not is_a(given, wanted):
             raise OptionError(
-                f"options is a {type(options).__name__}, the method is {wanted.__name__}; pass "
-                f"a {wanted.__name__}(...) or a dict"
+                f"options is a {type(given).__name__}, the method is {wanted.__name__}; pass a "
+                f"{wanted.__name__}(...) or a dict"
             )
-        method, options = options, None
-    given = _mapping(options)
-    if isinstance(method, AbstractMethod):
-        if tol != DEFAULT_TOL:
-            given.setdefault("tol", tol)
-        _check_options(type(method), given)
-        return replace(method, **given)
-    cls: Any = method_class(method) if isinstance(method, str) else method
-    if not (isinstance(cls, type) and issubclass(cls, AbstractMethod)):
+        chosen, given = given, None
+    values = _mapping(given)
+    is_instance = is_a(chosen, AbstractMethod)
+    if not is_instance and not (is_a(chosen, type) and AbstractMethod in chosen.__mro__):
         raise UnknownMethodError(
-            f"method is {method!r}; a name, a method class or an instance of one is needed "
+            f"method is {chosen!r}; a name, a method class or an instance of one is needed "
             "(see optlab.methods())"
         )
-    given.setdefault("tol", tol)
-    _check_options(cls, given)
-    built: AbstractMethod[Any] = cls(**given)
+    if not is_instance or tol != DEFAULT_TOL:
+        values.setdefault("tol", tol)
+    _check_options(chosen.__class__ if is_instance else chosen, values)
+    built: AbstractMethod[Any] = replace(chosen, **values) if is_instance else chosen(**values)
     return built
 
 
@@ -151,14 +149,17 @@ def check_capabilities(info: MethodInfo, problem: Problem, *, rows: bool = True)
         )
 
 
-def _mapping(options: object) -> dict[str, Any]:
+def _opaque(value: object) -> Any:
+    return value
+
+
+def _mapping(options: Any) -> dict[str, Any]:
     """Bring options into a dict."""
     if options is None:
         return {}
-    if isinstance(options, Mapping):
-        items: Mapping[Any, Any] = options
-        return {str(key): value for key, value in items.items()}
-    if is_dataclass(options) and not isinstance(options, type):
+    if is_a(options, Mapping):
+        return {str(key): value for key, value in options.items()}
+    if is_dataclass(options) and not is_a(options, type):
         return {field.name: getattr(options, field.name) for field in fields(options)}
     raise OptionError(
         f"options is a {type(options).__name__}; a dict of option names and values, or a "

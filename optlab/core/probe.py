@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from optlab.core.sparse import row_max
 from optlab.errors import EvaluationError
 
 if TYPE_CHECKING:
@@ -81,8 +82,8 @@ def still_linear(oracle: Oracle, x0: Vector, x: Vector) -> Mask:
     J0, J = oracle.jacobian(x0), oracle.jacobian(x)
     c0, c = oracle.constraints(x0), oracle.constraints(x)
     s = x - x0
-    size = _row_max(J0)
-    same_gradient = _row_max(_difference(J, J0)) <= _RELATIVE * size
+    size = row_max(J0)
+    same_gradient = row_max(_difference(J, J0)) <= _RELATIVE * size
     reach = size * float(np.abs(s).sum()) + np.abs(c0) + np.abs(c)
     follows = np.abs(c - c0 - J0 @ s) <= _RELATIVE * np.maximum(reach, 1e-300)
     return np.asarray(same_gradient & follows)
@@ -91,13 +92,3 @@ def still_linear(oracle: Oracle, x0: Vector, x: Vector) -> Mask:
 def _difference(A: Matrix, B: Matrix) -> Any:
     left: Any = A
     return left - B
-
-
-def _row_max(A: Any) -> Vector:
-    if isinstance(A, np.ndarray):
-        return np.asarray(np.abs(A).max(axis=1, initial=0.0))
-    matrix = A.tocsr()
-    largest = np.zeros(matrix.shape[0])
-    entry_row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    np.maximum.at(largest, entry_row, np.abs(matrix.data))
-    return largest

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from optlab.core.method import AbstractMethod, MethodInfo
 from optlab.core.problem import Problem
 from optlab.errors import OptionError, UnknownMethodError
+from optlab.typing import is_a
 
 __all__ = [
     "ProblemSource",
@@ -97,9 +98,11 @@ def known_methods() -> list[type[AbstractMethod[Any]]]:
 
 
 def _load_method(point: EntryPoint) -> None:
-    """Import the class that an entry point names; it registers itself, or is registered here."""
-    cls = point.load()
-    if isinstance(cls, type) and issubclass(cls, AbstractMethod) and "info" not in vars(cls):
+    """Import what an entry point names: a module or a class, which registers itself."""
+    cls: Any = point.load()
+    if not is_a(cls, type) or AbstractMethod not in cls.__mro__:
+        return  # a module, which registers its classes when imported
+    if "info" not in vars(cls):
         raise OptionError(
             f"the entry point {point.value!r} names {cls.__name__}, which has no MethodInfo; "
             "decorate it with @register(MethodInfo(...))"

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from optlab.core.plain import plain
 from optlab.core.status import PointStatus, StopReason
 from optlab.errors import SolveError
 
@@ -115,33 +113,16 @@ class Result:
             "message": self.message,
             "stop": self.stop.name,
             "point": self.point.name,
-            "fun": _plain(self.fun),
-            "x": _plain(self.x),
+            "fun": plain(self.fun),
+            "x": plain(self.x),
             "multipliers": {
-                "constraints": _plain(self.multipliers.constraints),
-                "bounds": _plain(self.multipliers.bounds),
+                "constraints": plain(self.multipliers.constraints),
+                "bounds": plain(self.multipliers.bounds),
             },
-            "certificate": {key: _plain(value) for key, value in cert.as_dict().items()},
+            "certificate": {key: plain(value) for key, value in cert.as_dict().items()},
             "iterations": self.iterations,
             "evaluations": {key: int(value) for key, value in self.evaluations.items()},
-            "time": _plain(self.time),
+            "time": plain(self.time),
             "seed": self.seed,
-            "history": [_plain(row.as_dict()) for row in self.history],
+            "history": [plain(row.as_dict()) for row in self.history],
         }
-
-
-def _plain(value: Any) -> Any:
-    """Turn arrays, NumPy scalars and enums into what JSON knows."""
-    if isinstance(value, np.ndarray):
-        return [_plain(v) for v in value.tolist()]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, bool | int | str) or value is None:
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return getattr(value, "name", str(value))

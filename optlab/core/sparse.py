@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import importlib
 from copy import copy as shallow_copy
 from typing import Any
 
 import numpy as np
 
-from optlab.typing import Matrix, Vector
+from optlab.typing import Indices, Matrix, Vector, is_a
 
-__all__ = ["as_matrix", "csr", "with_data"]
+__all__ = ["as_matrix", "csr", "row_max", "scipy_module", "with_data"]
+
+
+def scipy_module(name: str) -> Any:
+    """Import a module of SciPy when it is needed: 0.2 s that small dense problems need not pay.
+
+    Any, because SciPy has no type stubs.
+
+    Parameters
+    ----------
+    name
+        Without the leading ``scipy.``.
+    """
+    return importlib.import_module(f"scipy.{name}")
 
 
 def csr(data: Vector, indices: Any, indptr: Any, shape: tuple[int, int]) -> Any:
     """Build a canonical csr_array (its pattern must be canonical already)."""
-    # 0.2 s of import that dense problems need not pay; typed Any, because scipy has no stubs.
-    import scipy.sparse as sparse  # type: ignore[import-untyped,unused-ignore] # noqa: PLC0415,PLR0402
-
-    module: Any = sparse
-    matrix: Any = module.csr_array((data, indices, indptr), shape=shape)
+    matrix: Any = scipy_module("sparse").csr_array((data, indices, indptr), shape=shape)
     matrix.has_canonical_format = True
     return matrix
 
@@ -66,6 +76,19 @@ def as_matrix(raw: Any, *, copy: bool, like: Any = None) -> tuple[Matrix, Vector
     if known:
         return with_data(like, data), data
     return csr(data, matrix.indices.copy(), matrix.indptr.copy(), matrix.shape), data
+
+
+def row_max(matrix: Any) -> Vector:
+    """Return the largest magnitude in every row of a dense or sparse matrix, 0 for empty rows."""
+    if is_a(matrix, np.ndarray):
+        largest: Vector = np.abs(matrix).max(axis=1, initial=0.0)
+        return largest
+    rows = matrix.tocsr()
+    m = int(rows.shape[0])
+    largest = np.zeros(m)
+    entry_row: Indices = np.repeat(np.arange(m), np.diff(rows.indptr))
+    np.maximum.at(largest, entry_row, np.abs(rows.data))
+    return largest
 
 
 def _same(matrix: Any, like: Any) -> bool:

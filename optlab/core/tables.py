@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
+from importlib.util import find_spec
 from typing import IO, TYPE_CHECKING, Any
 
 from optlab.core.observers import AbstractObserver, RunInfo
@@ -40,11 +41,7 @@ def iteration_table(stream: IO[str] | None = None) -> AbstractObserver:
     """
     target = sys.stdout if stream is None else stream
     if target.isatty():
-        try:
-            import rich.live  # noqa: F401,PLC0415 - optional
-        except ImportError:
-            return PlainTable(target)
-        return LiveTable(target)
+        return LiveTable(target) if find_spec("rich") is not None else PlainTable(target)
     return PlainTable(target)
 
 
@@ -134,6 +131,21 @@ class LiveTable(AbstractObserver):
             self._live.stop()
             self._live = None
 
+    def _fitting(self) -> tuple[Column, ...]:
+        """Return the columns that the terminal has room for; the last ones go first.
+
+        rich would shorten the cells of all columns instead, until none can be read.
+        """
+        room = self._live.console.width
+        fitting: list[Column] = []
+        for column in self._columns:
+            # A blank of padding on either side of a cell.
+            room -= _width(column) + 2
+            if room < 0:
+                break
+            fitting.append(column)
+        return tuple(fitting)
+
     def _render(self) -> Any:
         from rich import box  # noqa: PLC0415
         from rich.table import Table  # noqa: PLC0415
@@ -141,11 +153,12 @@ class LiveTable(AbstractObserver):
         seconds = time.monotonic() - self._started
         title = "" if self._info is None else _title(self._info)
         table = Table(title=title, caption=f"{seconds:.1f} s", box=box.SIMPLE, padding=(0, 1))
-        for column in self._columns:
+        columns = self._fitting()
+        for column in columns:
             table.add_column(column.header, justify="right", no_wrap=True)
         # The iterating thread appends meanwhile; a copy cannot change under the loop.
         for row in list(self._rows):
-            table.add_row(*row)
+            table.add_row(*row[: len(columns)])
         return table
 
 

@@ -71,8 +71,8 @@ class Select(_FixedPattern):
         return with_data(self._template, matrix.data[self._picked])  # type: ignore[no-any-return]
 
     def _analyse(self, matrix: Any) -> None:
-        m, n = matrix.shape
-        rows = np.arange(m) if self._rows is None else self._rows
+        m, n = _shape(matrix)
+        rows: Indices = np.arange(m) if self._rows is None else self._rows
         row_at = np.full(m, -1, dtype=np.int64)
         row_at[rows] = np.arange(rows.size)
         col_at = np.full(n, -1, dtype=np.int64)
@@ -119,14 +119,15 @@ class AppendColumns(_FixedPattern):
         return with_data(self._template, data)  # type: ignore[no-any-return]
 
     def _analyse(self, matrix: Any) -> None:
-        m, n = matrix.shape
+        m, n = _shape(matrix)
         k = self._rows.size
         added = np.zeros(m, dtype=np.int64)
         added[self._rows] = 1
         before = np.concatenate(([0], np.cumsum(added)))
         indptr = matrix.indptr + before
-        entry_row = np.repeat(np.arange(m), np.diff(matrix.indptr))
-        self._old = np.arange(matrix.indices.size) + before[entry_row]
+        entry_row: Indices = np.repeat(np.arange(m), np.diff(matrix.indptr))
+        old: Indices = np.arange(int(matrix.nnz)) + before[entry_row]
+        self._old = old
         new = indptr[self._rows + 1] - 1
         indices = np.empty(matrix.indices.size + k, dtype=np.int64)
         indices[self._old] = matrix.indices
@@ -194,3 +195,9 @@ class Scale(_FixedPattern):
         self._factors = (
             factors if self._right is None else factors * self._right[matrix.indices]
         )
+
+
+def _shape(matrix: Any) -> tuple[int, int]:
+    """Return the numbers of rows and columns."""
+    m, n = matrix.shape
+    return int(m), int(n)

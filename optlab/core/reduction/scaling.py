@@ -9,6 +9,7 @@ import numpy as np
 
 from optlab.core.reduction.base import IDENTITY, AbstractReduction, Inverse, Multiplied
 from optlab.core.reduction.pattern import Scale
+from optlab.core.sparse import row_max
 
 if TYPE_CHECKING:
     from optlab.core.problem import Problem
@@ -43,7 +44,7 @@ class GradientScaling(AbstractReduction):
         objective = float(self._factor(np.array([np.abs(g).max(initial=0.0)]))[0])
         rows = np.ones(problem.m)
         if problem.m:
-            rows = self._factor(_row_norms(problem.jacobian(x)))
+            rows = self._factor(row_max(problem.jacobian(x)))
         return Scaling(objective, rows).apply(problem)
 
     def _factor(self, norm: Vector) -> Vector:
@@ -152,13 +153,3 @@ class _ScalingInverse(Inverse):
     def objective(self, f: float) -> float:
         """Return f' / sf."""
         return f / self._factors.objective
-
-
-def _row_norms(J: Matrix) -> Vector:
-    """Max-norm of every row."""
-    if isinstance(J, np.ndarray):
-        return np.asarray(np.abs(J).max(axis=1, initial=0.0))
-    norms = np.zeros(J.shape[0])
-    entry_row = np.repeat(np.arange(J.shape[0]), np.diff(J.indptr))
-    np.maximum.at(norms, entry_row, np.abs(J.data))
-    return norms
