@@ -30,8 +30,8 @@ from optlab.errors import EvaluationError, OptionError, OptlabWarning, ProblemEr
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from optlab.core.progress import Observer
-    from optlab.typing import Vector
+    from optlab.core.progress import Observer, Progress
+    from optlab.typing import Mask, Vector
 
 __all__ = ["Records", "methods", "minimize", "sources"]
 
@@ -140,10 +140,18 @@ def minimize(
         oracle = _again(oracle, problem)
     chosen = build_method(choose_method(problem) if method == "auto" else method, tol, options)
     check_capabilities(chosen.info, problem)
-    result = run(chosen, oracle, start, limits, watchers, warm=warm, seed=seed)
-    if probed and result.stop not in (StopReason.EVAL_ERROR, StopReason.USER):
-        result = _verified(result, oracle, (chosen, method, tol, options), limits, watchers)
-    return result
+    if not probed:
+        return run(chosen, oracle, start, limits, watchers, warm=warm, seed=seed)
+    last = _LastPoint()
+    result = run(chosen, oracle, start, limits, (*watchers, last), warm=warm, seed=seed)
+    linear = _verified(result, oracle, last)
+    if linear is None:
+        return replace(result, evaluations=dict(oracle.counts))
+    problem = problem.replace(linear=linear)
+    if method == "auto":
+        chosen = build_method(choose_method(problem), tol, options)
+    check_capabilities(chosen.info, problem)
+    return _resumed(result, chosen, _again(oracle, problem), limits, watchers)
 
 
 def methods() -> Records[MethodInfo]:
@@ -255,40 +263,72 @@ def _again(oracle: Oracle, problem: Problem) -> Oracle:
     return renewed
 
 
-def _verified(
-    result: Result,
-    oracle: Oracle,
-    choice: tuple[AbstractMethod[Any], Any, float, Any],
-    limits: Limits,
-    watchers: Sequence[Observer],
-) -> Result:
-    """Check at the solution that the rows called linear are; go on from there if not."""
-    problem = oracle.problem
-    chosen, method, tol, options = choice
-    guessed = oracle.linear
-    try:
-        linear = guessed & still_linear(oracle, oracle.x0, result.x)
-    except EvaluationError:
-        return result
-    if np.array_equal(linear, guessed):
-        return replace(result, evaluations=dict(oracle.counts))
-    wrong = int((guessed & ~linear).sum())
+class _LastPoint:
+    """An observer that remembers where the method was last, which need not be the best point."""
+
+    def __init__(self) -> None:
+        self.x: Vector | None = None
+
+    def __call__(self, k: int, progress: Progress) -> None:  # noqa: ARG002
+        self.x = progress.x
+
+
+def _verified(result: Result, oracle: Oracle, last: _LastPoint) -> Mask | None:
+    """Check at the ends of a solve that the rows called linear are.
+
+    Returns
+    -------
+    Mask or None
+        The rows that still look linear, when some do not and going on makes sense; else None.
+    """
+    if result.stop in _EXHAUSTED:
+        return None
+    linear = oracle.linear
+    for x in (result.x, last.x):
+        if x is not None:
+            try:
+                linear = linear & still_linear(oracle, oracle.x0, x)
+            except EvaluationError:
+                continue
+    if np.array_equal(linear, oracle.linear):
+        return None
+    wrong = int((oracle.linear & ~linear).sum())
     warnings.warn(
         f"{wrong} row(s) looked linear near the start point and are not; solving again with them "
         "as nonlinear. Pass linear=... to optlab.Problem to avoid this.",
         OptlabWarning,
         stacklevel=3,
     )
-    problem = problem.replace(linear=linear)
-    if method == "auto":
-        chosen = build_method(choose_method(problem), tol, options)
-    check_capabilities(chosen.info, problem)
+    return linear
+
+
+_EXHAUSTED = (
+    StopReason.EVAL_ERROR,
+    StopReason.USER,
+    StopReason.MAX_ITER,
+    StopReason.MAX_EVAL,
+    StopReason.MAX_TIME,
+)
+"""After these there is nothing left to go on with."""
+
+
+def _resumed(
+    result: Result,
+    method: AbstractMethod[Any],
+    oracle: Oracle,
+    limits: Limits,
+    watchers: Sequence[Observer],
+) -> Result:
+    """Go on from the best point of a first solve with what is left of the limits."""
     left = Limits(
-        limits.max_iter,
+        None if limits.max_iter is None else max(0, limits.max_iter - result.iterations),
         None if limits.max_eval is None else limits.max_eval - oracle.counts["objective"],
         None if limits.max_time is None else max(0.0, limits.max_time - result.time),
     )
-    second = run(chosen, _again(oracle, problem), result.x, left, watchers, seed=result.seed)
+    second = run(method, oracle, result.x, left, watchers, seed=result.seed)
+    if not np.isfinite(second.fun):
+        # Nothing was left for even one evaluation: the first answer stands.
+        return replace(result, evaluations=dict(oracle.counts))
     return replace(
         second,
         iterations=result.iterations + second.iterations,

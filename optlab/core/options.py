@@ -64,8 +64,8 @@ def build_method(
     tol
         Goes to the method's ``tol`` unless ``options`` has one.
     options
-        Mapping of option names to values; or an instance of the method's class, which is used as
-        it is.
+        Mapping of option names to values; or an instance of the method's class, which is then the
+        method.
 
     Raises
     ------

@@ -99,6 +99,7 @@ class LiveTable(AbstractObserver):
         self._rows: deque[list[str]] = deque(maxlen=rows)
         self._columns: tuple[Column, ...] = _COMMON
         self._info: RunInfo | None = None
+        self._console: Any = None
         self._live: Any = None
         self._started = 0.0
 
@@ -111,8 +112,9 @@ class LiveTable(AbstractObserver):
         self._columns = _COMMON + info.columns
         self._rows.clear()
         self._started = time.monotonic()
+        self._console = Console(file=self._stream)
         self._live = Live(
-            console=Console(file=self._stream),
+            console=self._console,
             # A thread redraws, so that iterating costs nothing and slow steps show a running clock.
             get_renderable=self._render,
             refresh_per_second=8,
@@ -136,10 +138,10 @@ class LiveTable(AbstractObserver):
 
         rich would shorten the cells of all columns instead, until none can be read.
         """
-        room = self._live.console.width
+        room = self._console.width - 2
         fitting: list[Column] = []
         for column in self._columns:
-            # A blank of padding on either side of a cell.
+            # A blank of padding and one of the box between columns; the box has two edges.
             room -= _width(column) + 2
             if room < 0:
                 break
@@ -152,7 +154,9 @@ class LiveTable(AbstractObserver):
 
         seconds = time.monotonic() - self._started
         title = "" if self._info is None else _title(self._info)
-        table = Table(title=title, caption=f"{seconds:.1f} s", box=box.SIMPLE, padding=(0, 1))
+        table = Table(
+            title=title, caption=f"{seconds:.1f} s", box=box.SIMPLE, padding=(0, 0, 0, 1)
+        )
         columns = self._fitting()
         for column in columns:
             table.add_column(column.header, justify="right", no_wrap=True)
