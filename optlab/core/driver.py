@@ -24,6 +24,7 @@ from optlab.core.progress import Observer, Progress
 from optlab.core.reduction import IDENTITY, Inverse, Multiplied
 from optlab.core.result import Result
 from optlab.core.status import PointStatus, StopReason
+from optlab.core.verdict import CertifiedPoint
 from optlab.errors import EvaluationError
 from optlab.typing import Vector
 
@@ -243,6 +244,7 @@ class _OuterRun:
         self._inverse: Inverse = IDENTITY
         self._seen: tuple[Vector, float] | None = None
         self._tightenings = 0
+        self._checked: tuple[Progress, CertifiedPoint] | None = None
 
     def solve(
         self, x0: Vector, limits: Limits, rng: np.random.Generator, warm: WarmStart | None
@@ -250,7 +252,7 @@ class _OuterRun:
         """Reduce the problem and iterate."""
         method, door = self._method, self._oracle
         try:
-            base = door.as_problem().replace(x0=x0)
+            base = door.as_problem()
             reduced, self._inverse = method.prepare(base)
         except _ENDINGS as error:
             return Ending(_reason(error, door), 0, None, None, error)
@@ -277,7 +279,10 @@ class _OuterRun:
             f = self._seen[1]
         else:
             f = self._inverse.objective(progress.f)
-        return Candidate(x, f, lambda: self._inverse.back(at, exact=True), unbounded)
+        certified = None
+        if self._checked is not None and self._checked[0] is progress:
+            certified = self._checked[1]
+        return Candidate(x, f, lambda: self._inverse.back(at, exact=True), unbounded, certified)
 
     def _report(self, k: int, progress: Progress) -> bool:
         """Show an iterate to the observers; remember its objective while the oracle knows it."""
@@ -302,6 +307,8 @@ class _OuterRun:
         if self._tightenings >= _MAX_TIGHTENINGS or self._oracle.has_gradient is False:
             return None
         checked = certify_candidate(self._oracle, self._candidate(progress), self._method)
+        if checked is not None:
+            self._checked = (progress, checked)
         if checked is None or checked.status is PointStatus.STATIONARY:
             return None
         cert, wanted = checked.certificate, self._method.tolerances()

@@ -46,6 +46,9 @@ class Candidate:
     unbounded: bool
     """Whether the method proposes UNBOUNDED_DIRECTION."""
 
+    certified: CertifiedPoint | None = None
+    """The checker's verdict when this very iterate was checked already."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -61,6 +64,8 @@ def certify_candidate(
     oracle: Oracle, candidate: Candidate, method: AbstractMethod[Any]
 ) -> CertifiedPoint | None:
     """Certify the last iterate; None when something could not be evaluated."""
+    if candidate.certified is not None:
+        return candidate.certified
     try:
         at = candidate.multipliers()
         return certify(

@@ -275,6 +275,7 @@ class Oracle:
         p = self.problem
         verbs: dict[str, Any] = {
             "objective": self.objective,
+            "x0": self.x0,
             "linear": self.linear if p.m else None,
         }
         if p.has_gradient:
