@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from optlab import Problem
+from optlab.core.oracle import Oracle
+from optlab.core.probe import find_linear_rows, still_linear
+
+
+def rows(functions: list[Any], gradients: list[Any], **more: Any) -> Problem:
+    """Return a problem in two variables with these rows."""
+    m = len(functions)
+    given: dict[str, Any] = {
+        "objective": lambda x: float(x @ x),
+        "gradient": lambda x: 2.0 * x,
+        "constraints": lambda x: np.array([row(x) for row in functions]),
+        "jacobian": lambda x: np.array([gradient(x) for gradient in gradients]),
+        "x0": np.zeros(2),
+        "cl": np.zeros(m),
+        "cu": np.ones(m),
+    }
+    return Problem(**(given | more))
+
+
+AFFINE = (lambda x: 3.0 * x[0] - x[1] + 7.0, lambda _x: [3.0, -1.0])
+PRODUCT = (lambda x: x[0] * x[1], lambda x: [x[1], x[0]])
+CUBE = (lambda x: x[0] + 1e-6 * x[1] ** 3, lambda x: [1.0, 3e-6 * x[1] ** 2])
+LIAR = (lambda x: x[0] ** 2, lambda _x: [0.0, 0.0])
+"""Its gradient never changes, its values do: the Jacobian is wrong, and the row is not linear."""
+
+EMPTY = (lambda _x: 5.0, lambda _x: [0.0, 0.0])
+
+
+def test_rows_are_told_apart() -> None:
+    kinds = (AFFINE, PRODUCT, CUBE, LIAR, EMPTY)
+    problem = rows([row for row, _ in kinds], [gradient for _, gradient in kinds])
+    assert find_linear_rows(Oracle(problem), problem.x0).tolist() == [
+        True, False, False, False, True,
+    ]  # fmt: skip
+
+
+def test_huge_coefficients_are_no_reason_to_warn() -> None:
+    problem = rows([lambda x: 1e200 * x[0]], [lambda _x: [1e200, 0.0]])
+    oracle = Oracle(problem)
+    assert find_linear_rows(oracle, problem.x0).tolist() == [True]
+    assert still_linear(oracle, problem.x0, np.ones(2)).tolist() == [True]
+
+
+def test_probes_stay_within_the_bounds() -> None:
+    seen: list[Any] = []
+
+    def jacobian(x: Any) -> Any:
+        seen.append(np.array(x))
+        return csr_array(np.array([[3.0, -1.0]]))
+
+    problem = rows([AFFINE[0]], [], jacobian=jacobian, lb=[0.0, -0.25], ub=[1e-3, 0.25])
+    assert find_linear_rows(Oracle(problem), np.array([5.0, 0.0])).tolist() == [True]
+    points = np.array(seen)
+    assert np.all(points >= problem.lb)
+    assert np.all(points <= problem.ub)
+    assert np.unique(points, axis=0).shape == (3, 2)
+
+
+@pytest.mark.parametrize(("reach", "found"), [(0.1, True), (1e-5, False)])
+def test_a_probe_that_fails_is_tried_nearer(reach: float, found: bool) -> None:
+    def jacobian(x: Any) -> Any:
+        if np.abs(x).max() > reach:
+            message = "outside"
+            raise ValueError(message)
+        return np.array([[3.0, -1.0]])
+
+    problem = rows([AFFINE[0]], [], jacobian=jacobian)
+    assert find_linear_rows(Oracle(problem), problem.x0).tolist() == [found]
+
+
+def test_the_answer_does_not_depend_on_chance() -> None:
+    problem = rows([AFFINE[0], PRODUCT[0]], [AFFINE[1], PRODUCT[1]])
+    seen: list[bytes] = []
+
+    def constraints(x: Any) -> Any:
+        seen.append(x.tobytes())
+        return problem.constraints(x)
+
+    watched = problem.replace(constraints=constraints)
+    find_linear_rows(Oracle(watched), problem.x0)
+    first = seen.copy()
+    seen.clear()
+    find_linear_rows(Oracle(watched), problem.x0)
+    assert seen == first
