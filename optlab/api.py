@@ -146,7 +146,7 @@ def minimize(
     result = run(chosen, oracle, start, limits, (*watchers, last), warm=warm, seed=seed)
     linear = _verified(result, oracle, last)
     if linear is None:
-        return replace(result, evaluations=dict(oracle.counts))
+        return _counted(result, oracle)
     problem = problem.replace(linear=linear)
     if method == "auto":
         chosen = build_method(choose_method(problem), tol, options)
@@ -260,7 +260,13 @@ def _again(oracle: Oracle, problem: Problem) -> Oracle:
     """Open a door to the same functions that goes on counting."""
     renewed = Oracle(problem, executor=oracle.executor)
     renewed.counts = oracle.counts
+    renewed.callback_time = oracle.callback_time
     return renewed
+
+
+def _counted(result: Result, oracle: Oracle) -> Result:
+    """Bring the work done after the result was made into it."""
+    return replace(result, evaluations=dict(oracle.counts), callback_time=oracle.callback_time)
 
 
 class _LastPoint:
@@ -328,7 +334,7 @@ def _resumed(
     second = run(method, oracle, result.x, left, watchers, seed=result.seed)
     if not np.isfinite(second.fun):
         # Nothing was left for even one evaluation: the first answer stands.
-        return replace(result, evaluations=dict(oracle.counts))
+        return _counted(result, oracle)
     return replace(
         second,
         iterations=result.iterations + second.iterations,

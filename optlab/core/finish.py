@@ -119,6 +119,7 @@ def finish(oracle: Oracle, method: AbstractMethod[Any], x0: Vector, outcome: Out
         iterations=outcome.iterations,
         evaluations=dict(oracle.counts),
         time=math.nan,
+        callback_time=oracle.callback_time,
         method=method.info.name,
         problem=oracle.problem.name,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from time import process_time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,8 +60,8 @@ class Oracle:
 
     __slots__ = (
         "_constraints", "_control", "_copies", "_gradient", "_has_bounds", "_hessian", "_jacobian",
-        "_max_eval", "_objective", "_shape", "_tracks", "cl", "counts", "ctol", "cu", "executor",
-        "has_gradient", "has_hessian", "has_hprod", "has_jacobian", "incumbent", "lb", "linear", "m",
+        "_max_eval", "_objective", "_shape", "_tracks", "callback_time", "cl", "counts", "ctol", "cu",
+        "executor", "has_gradient", "has_hessian", "has_hprod", "has_jacobian", "incumbent", "lb", "linear", "m",
         "n", "problem", "ub", "x0",
     )  # fmt: skip
 
@@ -89,6 +90,8 @@ class Oracle:
         self.counts: dict[str, int] = dict.fromkeys(
             ("objective", "gradient", "constraints", "jacobian", "hessian"), 0
         )
+        self.callback_time = 0.0
+        """Seconds of CPU time (``time.process_time``, all threads) spent in the problem so far."""
         self.incumbent: Incumbent | None = None
         self.ctol = 1e-6
         self.executor = executor
@@ -350,12 +353,15 @@ class Oracle:
     def _call(self, verb: str, function: Callable[..., Any], x: Vector, *more: Any) -> Any:
         """Count and call a function of the problem; what it raises names the function and x."""
         self.counts[verb] += 1
+        begin = process_time()
         try:
             return function(x, *more)
         except (BudgetSpent, OptlabError):
             raise
         except Exception as error:
             raise EvaluationError(verb, x, error) from error
+        finally:
+            self.callback_time += process_time() - begin
 
     def _weights(self, y: Vector) -> Vector:
         """Check the row weights of a Hessian; return an immutable copy."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,11 @@ class Result:
     time: float
     """Seconds of wall time."""
 
+    callback_time: float = field(default=math.nan, kw_only=True)
+    """Seconds of CPU time (``time.process_time``) that the problem's functions took, over the
+    evaluations counted in ``evaluations``; nan when not known. Subtract it from the CPU time of
+    the process to get what the method itself cost."""
+
     method: str
     problem: str
     """Name of the problem, may be empty."""
@@ -123,6 +129,7 @@ class Result:
             "iterations": self.iterations,
             "evaluations": {key: int(value) for key, value in self.evaluations.items()},
             "time": plain(self.time),
+            "callback_time": plain(self.callback_time),
             "seed": self.seed,
             "history": [plain(row.as_dict()) for row in self.history],
         }
