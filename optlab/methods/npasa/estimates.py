@@ -18,6 +18,7 @@ import numpy as np
 from optlab.linalg.low_rank import LowRank
 from optlab.methods.npasa.state import Estimate
 from optlab.methods.pasa.kernel import multiplier_error
+from optlab.methods.pasa.working_set import active_at
 
 if TYPE_CHECKING:
     from optlab.linalg.polyhedron import Polyhedron
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from optlab.methods.standard_form import StandardForm
     from optlab.typing import Vector
 
-__all__ = ["estimate", "least_squares_multipliers"]
+__all__ = ["acceptable", "estimate", "first_estimate", "least_squares_multipliers"]
 
 
 def estimate(form: StandardForm, x: Vector, y: Vector, mu: Vector) -> Estimate:
@@ -85,3 +86,26 @@ def least_squares_multipliers(
     if not np.all(np.isfinite(mu)) or np.max(np.abs(mu), initial=0.0) > MULTIPLIER_CAP:
         mu = zero
     return y, mu
+
+
+def first_estimate(work: Workspace, x: Vector) -> Estimate:
+    """Choose the better of zero and least-squares multipliers."""
+    form = work.form
+    first = estimate(form, x, np.zeros(form.mh), np.zeros(form.linear_rows.size))
+    if form.mh:
+        held = active_at(x, form.polyhedron.rows_times(x), form.polyhedron)
+        guess = least_squares_multipliers(work, x, held.free, held.active_rows)
+        second = estimate(form, x, *guess)
+        if second.E1 < first.E1:
+            first = second
+    return first
+
+
+def acceptable(point: Estimate, tol: float) -> bool:
+    """Test E_m1 relative to the multipliers, as the shared checker does.
+
+    For an iterate that phase two cannot improve any more: rounding in J'y is as large as |y| eps.
+    """
+    multipliers = np.concatenate((point.y, point.mu, point.reduced))
+    scale = max(100.0, float(np.mean(np.abs(multipliers)))) / 100.0
+    return point.Em1 <= tol * scale and point.Ec <= tol

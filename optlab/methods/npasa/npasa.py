@@ -30,7 +30,7 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -43,14 +43,15 @@ from optlab.linalg.kkt_system import KKTSystem
 from optlab.linalg.projection import Projector
 from optlab.linesearch import LineSearchOptions
 from optlab.methods.npasa import phase_one, phase_two
+from optlab.methods.npasa import warm as warm_start
 from optlab.methods.npasa.augmented import SlackRows
-from optlab.methods.npasa.estimates import estimate, least_squares_multipliers
+from optlab.methods.npasa.estimates import acceptable, first_estimate
 from optlab.methods.npasa.feasibility import least_infeasible
 from optlab.methods.npasa.state import Estimate, Phase, State, Workspace
 from optlab.methods.pasa.convexify import Convexifier
 from optlab.methods.pasa.face import FaceSolver
+from optlab.methods.pasa.kernel import feasible
 from optlab.methods.pasa.objective import Curvature
-from optlab.methods.pasa.working_set import active_at
 from optlab.methods.standard_form import StandardForm
 
 if TYPE_CHECKING:
@@ -163,36 +164,35 @@ class NPASA(AbstractMethod[State]):
         """Project the start on Omega; multipliers from the warm start or by least squares."""
         form = StandardForm.of(oracle)
         work = self._workspace(form)
-        x = work.projector.project(x0).x
-        y, mu = np.zeros(form.mh), np.zeros(form.linear_rows.size)
+        x = feasible(x0, form.polyhedron, work.projector)
         f = form.objective(x)
-        first = estimate(form, x, y, mu)
-        if form.mh:
-            held = active_at(x, form.polyhedron.rows_times(x), form.polyhedron)
-            guess = least_squares_multipliers(work, x, held.free, held.active_rows)
-            second = estimate(form, x, *guess)
-            if second.E1 < first.E1:
-                first = second
-        if warm is not None and warm.y is not None:
-            known = estimate(form, x, *form.split(warm.y))
-            first = known if known.finite else first
-        return State(
-            work=work,
-            best=first,
-            tol=self.tol,
-            f=f,
-            phase=Phase.START,
-            penalty=self._first_penalty(f, form.h(x)),
-            error_floor=first.E0,
+        run = None if warm is None else warm_start.begin(work, x, warm)
+        first = first_estimate(work, x) if run is None else run.start
+        return self._judge(
+            State(
+                work=work,
+                best=first,
+                tol=self.tol,
+                f=f,
+                phase=Phase.START,
+                penalty=self._first_penalty(f, form.h(x), warm),
+                error_floor=first.E0,
+                warm=run,
+            )
         )
 
     def step(self, oracle: Oracle, state: State) -> State:  # noqa: ARG002 - the form holds it
         """Take one major iteration: a phase-two sweep if it pays, else a phase-one step."""
+        if state.warm is not None:
+            resumed = self._resume(state, state.warm)
+            if resumed is not None:
+                return self._judge(resumed)
+            state = warm_start.given_up(state, state.warm)
         if state.try_local:
             swept = phase_two.sweep(state.work, state.best, self.theta, self.regularization)
             if swept is not None:
                 return self._judge(self._after_sweep(state, swept))
-            if _acceptable(state.best, state.tol):
+            if acceptable(state.best, state.tol):
                 return replace(state, converged=True)
         return self._judge(self._global(state))
 
@@ -235,6 +235,10 @@ class NPASA(AbstractMethod[State]):
             return None
         return replace(state, tol=0.5 * state.tol / factor, converged=False)
 
+    def memory(self, state: State) -> dict[str, Any]:
+        """Keep the penalty; the active set is in the multipliers."""
+        return {"penalty": state.penalty}
+
     # -- set-up --------------------------------------------------------------------------------
 
     def _workspace(self, form: StandardForm) -> Workspace:
@@ -245,19 +249,32 @@ class NPASA(AbstractMethod[State]):
         example = form.jacobian(np.clip(x0, polyhedron.lo, polyhedron.hi)) if form.mh else None
         kkt = KKTSystem(form.n, form.mh, polyhedron.A, jacobian=example)
         faces = FaceSolver(polyhedron, Convexifier(polyhedron, kkt), self.face_changes)
-        slacks = SlackRows.of(form)
-        return Workspace(form, projector, faces, curvature, slacks)
+        return Workspace(form, projector, faces, curvature, SlackRows.of(form))
 
-    def _first_penalty(self, f: float, h: Vector) -> float:
+    def _first_penalty(self, f: float, h: Vector, warm: WarmStart | None = None) -> float:
         """Balance f and |h|^2 at the start, as ALGENCAN does: rho = 10 max(1,|f|)/max(1,|h|^2/2)."""
         if self.penalty is not None:
             return self.penalty
+        known = None if warm is None else warm.extras.get("penalty")
+        if isinstance(known, float) and 0.0 < known <= self.penalty_max:
+            return known
         balance = 10.0 * max(1.0, abs(f)) / max(1.0, 0.5 * float(h @ h))
         return float(np.clip(0.5 * balance, 1e-2, 1e4))
 
     # -- transitions ---------------------------------------------------------------------------
 
-    def _after_sweep(self, state: State, swept: phase_two.Sweep) -> State:
+    def _resume(self, state: State, run: warm_start.WarmRun) -> State | None:
+        """Sweep on the active set of the earlier solve; None when that leads nowhere."""
+        options = (self.theta, self.regularization, state.tol)
+        swept = warm_start.sweep(state.work, run, state.best, options)
+        if swept is None:
+            return None
+        after = self._after_sweep(state, swept)
+        return replace(after, phase=Phase.WARM, warm=swept.run)
+
+    def _after_sweep(
+        self, state: State, swept: phase_two.Sweep | warm_start.WarmSweep
+    ) -> State:
         new = swept.estimate
         return replace(
             state,
@@ -266,7 +283,7 @@ class NPASA(AbstractMethod[State]):
             phase=Phase.LOCAL,
             inner=swept.changes + 1,
             sigma=swept.sigma,
-            step=_distance(state.best, new),
+            step=new.distance(state.best),
             error_floor=min(state.error_floor, new.E0),
             # A sweep that only trades multiplier error for penalty is no progress towards h = 0.
             stalled=0
@@ -287,7 +304,7 @@ class NPASA(AbstractMethod[State]):
             phase=Phase.GLOBAL,
             inner=sub.inner - before,
             sigma=sub.at.sigma,
-            step=_distance(state.best, new),
+            step=new.distance(state.best),
             subproblem=None,
         )
         match verdict:
@@ -380,19 +397,4 @@ class NPASA(AbstractMethod[State]):
             if state.idle >= IDLE_ITERATIONS and record.E1 <= IDLE_LEVEL:
                 f = state.work.form.objective(record.x)
                 return replace(state, best=record, f=f, blocked=True)
-        error = state.best.E1
-        return replace(state, converged=error <= state.tol)
-
-
-def _acceptable(point: Estimate, tol: float) -> bool:
-    """Test E_m1 relative to the multipliers, as the shared checker does.
-
-    For an iterate that phase two cannot improve any more: rounding in J'y is as large as |y| eps.
-    """
-    multipliers = np.concatenate((point.y, point.mu, point.reduced))
-    scale = max(100.0, float(np.mean(np.abs(multipliers)))) / 100.0
-    return point.Em1 <= tol * scale and point.Ec <= tol
-
-
-def _distance(a: Estimate, b: Estimate) -> float:
-    return float(np.linalg.norm(b.x - a.x))
+        return replace(state, converged=state.tol >= state.best.E1)

@@ -28,9 +28,10 @@ from optlab.methods.pasa.working_set import active_at
 if TYPE_CHECKING:
     from optlab.methods.npasa.state import Estimate, Workspace
     from optlab.methods.pasa.face import FaceStep
+    from optlab.methods.pasa.working_set import WorkingSet
     from optlab.typing import Vector
 
-__all__ = ["Sweep", "sweep"]
+__all__ = ["Sweep", "identify", "inside", "stepped", "sweep"]
 
 IDENTIFICATION_CHANGES = 12
 """Factorizations that a sweep may spend on finding its face; where the active set is near the right
@@ -62,25 +63,29 @@ def sweep(
         D, a small positive number: makes the face system solvable when J is rank deficient.
     """
     try:
-        found = _identify(work, start, regularization)
+        found = identify(work, start, regularization)
         return None if found is None else _accept(work, start, found, theta)
     except EvaluationError:
         return None
 
 
-def _identify(work: Workspace, start: Estimate, regularization: float) -> FaceStep | None:
+def identify(
+    work: Workspace, start: Estimate, regularization: float, held: WorkingSet | None = None
+) -> FaceStep | None:
     """Solve the sweep's model on the face that the primal-dual method finds.
 
     The model must be convex there, so that phase two is not drawn to a saddle point; next to a point
     that phase one has made stationary, where a degenerate Hessian has any inertia, it need not be.
+
+    Parameters
+    ----------
+    held
+        Face to begin with; None: the active constraints whose multipliers have the right sign.
     """
-    form, x = work.form, start.x
+    x = start.x
     model = _model(work, start, regularization)
-    held = active_at(x, form.polyhedron.rows_times(x), form.polyhedron)
-    side, t = held.bounds, start.reduced
-    leave = ((side == -1) & (t < 0.0)) | ((side == 1) & (t > 0.0))
-    rows = ((held.rows == -1) & (start.mu > 0.0)) | ((held.rows == 1) & (start.mu < 0.0))
-    held = held.without(leave, rows)
+    if held is None:
+        held = _binding(work, start)
     limit = IDENTIFICATION_CHANGES
     found = work.faces.primal_dual(model, x, held, start.mu, limit)
     if found is not None and found.sigma <= work.faces.convexifier.smallest_shift(model):
@@ -88,6 +93,15 @@ def _identify(work: Workspace, start: Estimate, regularization: float) -> FaceSt
     if NEARLY_STATIONARY * (1.0 + float(np.max(np.abs(start.y), initial=0.0))) < start.E1:
         return None
     return work.faces.primal_dual(model, x, held, start.mu, limit, convexify=False)
+
+
+def _binding(work: Workspace, start: Estimate) -> WorkingSet:
+    poly, x = work.form.polyhedron, start.x
+    held = active_at(x, poly.rows_times(x), poly)
+    side, t = held.bounds, start.reduced
+    leave = ((side == -1) & (t < 0.0)) | ((side == 1) & (t > 0.0))
+    rows = ((held.rows == -1) & (start.mu > 0.0)) | ((held.rows == 1) & (start.mu < 0.0))
+    return held.without(leave, rows)
 
 
 def _model(work: Workspace, start: Estimate, regularization: float) -> QuadraticModel:
@@ -104,10 +118,8 @@ def _model(work: Workspace, start: Estimate, regularization: float) -> Quadratic
 def _accept(work: Workspace, start: Estimate, found: FaceStep, theta: float) -> Sweep | None:
     form, x = work.form, start.x
     limit = theta * start.E1
-    y = start.y + found.block_multipliers
-    x_new = _inside(work, x + found.step)
-    _learn(work, x, x_new, y)
-    trial = estimate(form, x_new, y, found.row_multipliers)
+    trial = stepped(work, start, found)
+    y, x_new = trial.y, trial.x
     if trial.finite and limit >= trial.E1:
         return Sweep(trial, found.changes, found.sigma)
     if found.factor is None or not form.mh or not trial.finite:
@@ -115,11 +127,19 @@ def _accept(work: Workspace, start: Estimate, found: FaceStep, theta: float) -> 
     # Constraint step: repeat the Newton step for h with the same factor.
     zero = np.zeros(found.row_multipliers.size)
     correction, _, _ = found.factor.solve(np.zeros(x.size), -form.h(x_new), zero)
-    x_new = _inside(work, x_new + correction)
+    x_new = inside(work, x_new + correction)
     trial = estimate(form, x_new, y, found.row_multipliers)
     if trial.finite and limit >= trial.E1:
         return Sweep(trial, found.changes, found.sigma)
     return None
+
+
+def stepped(work: Workspace, start: Estimate, found: FaceStep) -> Estimate:
+    """Estimate the errors at the end of the model's step."""
+    y = start.y + found.block_multipliers
+    x_new = inside(work, start.x + found.step)
+    _learn(work, start.x, x_new, y)
+    return estimate(work.form, x_new, y, found.row_multipliers)
 
 
 def _learn(work: Workspace, x: Vector, x_new: Vector, y: Vector) -> None:
@@ -131,5 +151,6 @@ def _learn(work: Workspace, x: Vector, x_new: Vector, y: Vector) -> None:
     work.curvature.update(x_new - x, np.asarray(change))
 
 
-def _inside(work: Workspace, x: Vector) -> Vector:
+def inside(work: Workspace, x: Vector) -> Vector:
+    """Return ``x``, moved into the polyhedron by what rounding or a bent row has left outside."""
     return feasible(x, work.form.polyhedron, work.projector)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from optlab.linalg.projection import Projector
     from optlab.methods.npasa.augmented import SlackRows
     from optlab.methods.npasa.phase_one import Subproblem
+    from optlab.methods.npasa.warm import WarmRun
     from optlab.methods.pasa.face import FaceSolver
     from optlab.methods.pasa.objective import Curvature
     from optlab.methods.standard_form import StandardForm
@@ -27,6 +28,9 @@ class Phase(enum.Enum):
     START = "start"
     GLOBAL = "one"
     """Phase one: an augmented Lagrangian solved by PASA."""
+
+    WARM = "warm"
+    """Phase two on the active set of an earlier solve."""
 
     LOCAL = "two"
     """Phase two: a constraint step and a multiplier step."""
@@ -62,6 +66,10 @@ class Estimate:
     def E1(self) -> float:  # noqa: N802
         """Local estimator: sqrt(Em1^2 + Ec^2)."""
         return math.hypot(self.Em1, self.Ec)
+
+    def distance(self, other: Estimate) -> float:
+        """Return the Euclidean distance of the points."""
+        return float(np.linalg.norm(other.x - self.x))
 
     @property
     def finite(self) -> bool:
@@ -119,6 +127,9 @@ class State:
 
     idle: int = 0
     """Major iterations since the record was beaten clearly."""
+
+    warm: WarmRun | None = None
+    """Watched sweeps after a warm start, until they succeed or are given up."""
 
     try_local: bool = True
     converged: bool = False
