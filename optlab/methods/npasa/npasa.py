@@ -47,7 +47,7 @@ from optlab.methods.npasa import warm as warm_start
 from optlab.methods.npasa.augmented import SlackRows
 from optlab.methods.npasa.estimates import acceptable, first_estimate
 from optlab.methods.npasa.feasibility import least_infeasible
-from optlab.methods.npasa.state import Estimate, Phase, State, Workspace
+from optlab.methods.npasa.state import Phase, State, Workspace
 from optlab.methods.pasa.convexify import Convexifier
 from optlab.methods.pasa.face import FaceSolver
 from optlab.methods.pasa.kernel import feasible
