@@ -69,7 +69,7 @@ def minimize(
         Start point, shape (n,); None: that of the problem, or of ``warm_start``.
     method
         Name (see :func:`methods`), class or instance. ``"auto"``: npasa when there are nonlinear
-        constraints, pasa otherwise.
+        constraints, pasa otherwise, never another project's solver.
     tol
         Tolerance on stationarity, complementarity (both relative to the multipliers' size) and
         feasibility (absolute).
@@ -129,12 +129,14 @@ def minimize(
         watchers = (*watchers, user_callback(callback))
     if method == "auto" and isinstance(options, AbstractMethod):
         method, options = options, None
+    # Peers make nothing of the knowledge which rows are linear.
+    probed = problem.m > 0 and problem.linear is None and problem.has_jacobian
     if method != "auto":
         # What can be said without evaluating anything is said first.
         early = build_method(method, tol, options)
         check_capabilities(early.info, problem, rows=problem.linear is not None)
+        probed = probed and not early.info.external
     oracle = Oracle(problem, executor=executor)
-    probed = problem.m > 0 and problem.linear is None and problem.has_jacobian
     if probed:
         problem = problem.replace(linear=find_linear_rows(oracle, start))
         oracle = _again(oracle, problem)
@@ -363,6 +365,13 @@ class Records(list[T], Generic[T]):
         return "\n".join(lines)
 
 
+def _package(info: MethodInfo) -> str:
+    """Say what a method needs beside optlab, and whether it is there."""
+    if not info.requires:
+        return "scipy" if info.external else "-"
+    return f"{info.requires} ({'installed' if info.installed else 'missing'})"
+
+
 def _cells(record: Any) -> dict[str, str]:
     """Bring a record into named cells."""
     if isinstance(record, MethodInfo):
@@ -373,6 +382,7 @@ def _cells(record: Any) -> dict[str, str]:
             "bounds": "yes" if record.handles_bounds else "no",
             "constraints": record.handles_constraints,
             "stochastic": "yes" if record.stochastic else "no",
+            "package": _package(record),
             "reference": record.reference,
             "summary": record.summary,
         }

@@ -16,7 +16,7 @@ import numpy as np
 from optlab.core.control import BudgetSpent, Limits
 from optlab.core.finish import Candidate, Outcome, certify_candidate, finish
 from optlab.core.interrupt import interruptible
-from optlab.core.method import AbstractMethod, WarmStart
+from optlab.core.method import AbstractExternalMethod, AbstractMethod, WarmStart, Watch
 from optlab.core.observers import AbstractObserver, History, RunInfo
 from optlab.core.oracle import Oracle
 from optlab.core.problem import Problem
@@ -193,6 +193,8 @@ def _loop(
 ) -> Ending[S]:
     """Iterate until the method, a limit, an observer or an error ends it."""
     max_iter = method.default_max_iter if limits.max_iter is None else limits.max_iter
+    if isinstance(method, AbstractExternalMethod):
+        return _foreign_loop(method, oracle, first, max_iter, report)
     state: S | None = None
     progress: Progress | None = None
     k = 0
@@ -217,6 +219,35 @@ def _loop(
             k += 1
     except _ENDINGS as error:
         return Ending(_reason(error, oracle), k, state, progress, error)
+
+
+def _foreign_loop(
+    method: AbstractExternalMethod[S],
+    oracle: Oracle,
+    first: Callable[[], S],
+    max_iter: int,
+    report: Callable[[int, Progress], bool] | None,
+) -> Ending[S]:
+    """Let a solver run its own loop; observers and limits act on the iterates that it shows."""
+    k = -1
+    progress: Progress | None = None
+
+    def show(shown: Progress) -> None:
+        nonlocal k, progress
+        k, progress = k + 1, shown
+        if report is not None and report(k, shown):
+            raise BudgetSpent(StopReason.USER)
+        if k > max_iter:
+            raise BudgetSpent(StopReason.MAX_ITER)
+        oracle.check()
+
+    try:
+        state = method.solve(oracle, first(), Watch(show, max_iter))
+    except _ENDINGS as error:
+        return Ending(_reason(error, oracle), max(k, 0), None, progress, error)
+    # A solver that gives no reason knows no way to go on.
+    stop = method.stop(state) or StopReason.STALLED
+    return Ending(stop, max(k, 0), state, method.progress(state))
 
 
 def _reason(error: BaseException, oracle: Oracle) -> StopReason:

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
 from optlab.core.control import Tolerances
 from optlab.errors import OptionError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
     from optlab.core.oracle import Oracle
@@ -24,7 +27,14 @@ if TYPE_CHECKING:
     from optlab.core.status import StopReason
     from optlab.typing import Vector
 
-__all__ = ["AbstractMethod", "ConstraintKind", "MethodInfo", "WarmStart"]
+__all__ = [
+    "AbstractExternalMethod",
+    "AbstractMethod",
+    "ConstraintKind",
+    "MethodInfo",
+    "WarmStart",
+    "Watch",
+]
 
 S = TypeVar("S")
 
@@ -60,6 +70,17 @@ class MethodInfo:
 
     reference: str = ""
     """Key of the paper in docs/refs.bib."""
+
+    external: bool = False
+    """Whether another project's solver does the work: a peer, with a loop of its own."""
+
+    requires: str = ""
+    """Import name of an optional package that it needs; empty: none."""
+
+    @property
+    def installed(self) -> bool:
+        """Whether the optional package is there; looks for it without importing it."""
+        return not self.requires or find_spec(self.requires) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,3 +207,48 @@ class AbstractMethod(ABC, Generic[S]):
     def tolerances(self) -> Tolerances:
         """Return the tolerances of the final check."""
         return Tolerances(self.tol, self.tol if self.ctol is None else self.ctol)
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How a solver with a loop of its own lets the driver watch it."""
+
+    show: Callable[[Progress], None]
+    """To be called with every iterate, the first one included. Raises what must end the solve: a
+    limit is reached, or an observer or the user asks for a stop."""
+
+    max_iter: int
+    """Iterations after the first iterate that the solver may do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbstractExternalMethod(AbstractMethod[S]):
+    """A solver that will not give its loop away: another project's program behind our contract.
+
+    The driver calls ``init`` and then ``solve`` once. Limits and stop requests reach the solver as
+    exceptions of the oracle's verbs and of ``watch.show``; whatever it does in between, ``solve``
+    must end soon after one of them and raise it. Iterations are the iterates shown, less one.
+    """
+
+    @abstractmethod
+    def solve(self, oracle: Oracle, state: S, watch: Watch) -> S:
+        """Run the solver to its end.
+
+        Parameters
+        ----------
+        oracle
+            Its verbs are the only functions that the solver may call.
+        state
+            What ``init`` made.
+        watch
+            Where iterates are shown.
+
+        Returns
+        -------
+        S
+            The last iterate, and why the solver ended.
+        """
+
+    def step(self, oracle: Oracle, state: S) -> S:
+        """Run to the end unwatched; the driver calls ``solve`` instead."""
+        return self.solve(oracle, state, Watch(lambda _: None, self.default_max_iter))

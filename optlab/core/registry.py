@@ -32,7 +32,12 @@ __all__ = [
 
 M = TypeVar("M", bound=type[AbstractMethod[Any]])
 
-_BUILTIN = {"npasa": "optlab.methods.npasa", "pasa": "optlab.methods.pasa"}
+_BUILTIN = {
+    "npasa": "optlab.methods.npasa",
+    "pasa": "optlab.methods.pasa",
+    # Other projects' solvers: the modules are light, the solvers are imported when they run.
+    "ipopt": "optlab.methods.external.ipopt",
+}
 """Name of a method -> module that registers it when imported."""
 
 _METHOD_GROUP = "optlab.methods"

@@ -1,0 +1,180 @@
+"""What all peers share: options, state, and the guard around the functions that they call.
+
+A peer is an :class:`~optlab.core.method.AbstractExternalMethod`: its own loop runs inside ``solve``,
+its functions are the verbs of the oracle, and each of its iterates is shown to the driver. What the
+oracle raises is of two kinds. A failed evaluation at a trial point is the peer's business, and it is
+told in the form that it understands. A spent budget, a stop request, Ctrl-C or a bug must end the
+peer and reach the driver, although compiled code may lie in between: :class:`Guard` keeps it, makes
+every later call fail at once, and raises it when the peer has returned.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from optlab.core.method import AbstractExternalMethod, WarmStart, Watch
+from optlab.core.progress import Progress
+from optlab.core.status import StopReason
+from optlab.errors import EvaluationError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from optlab.core.oracle import Oracle
+    from optlab.typing import Vector
+
+__all__ = ["AbstractPeer", "Guard", "PeerState", "Stopped", "violation"]
+
+NO_LIMIT = 1e20
+"""What the compiled peers take for an infinite side."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerState:
+    """Where a peer starts or has ended."""
+
+    x: Vector
+    """(n,)"""
+
+    f: float = np.nan
+    primal: float = np.nan
+    dual: float | None = None
+    y: Vector | None = None
+    z: Vector | None = None
+    stop: StopReason | None = None
+    """None before the solve."""
+
+    words: str = ""
+    """How the peer itself calls its ending."""
+
+    warm: WarmStart | None = None
+    memory: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    unbounded: bool = False
+    """Whether the peer says that the objective falls without bound."""
+
+
+class Stopped(Exception):  # noqa: N818 - it is control flow, not an error
+    """Told to a peer in place of a value: there is none, and there will be none."""
+
+
+class Guard:
+    """The oracle's verbs as a peer may call them.
+
+    Parameters
+    ----------
+    refusal
+        Makes what the peer takes for "this point cannot be evaluated".
+    """
+
+    __slots__ = ("failure", "last", "refusal")
+
+    def __init__(self, refusal: Callable[[], BaseException] = Stopped) -> None:
+        self.refusal = refusal
+        self.failure: BaseException | None = None
+        """What must end the peer."""
+
+        self.last: EvaluationError | None = None
+        """The most recent failed evaluation; None after a successful one."""
+
+    def call(self, verb: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a verb for the peer.
+
+        Raises
+        ------
+        BaseException
+            The refusal, whatever went wrong.
+        """
+        if self.failure is not None:
+            raise self.refusal()
+        try:
+            value = verb(*arguments)
+        except EvaluationError as error:
+            self.last = error
+            raise self.refusal() from error
+        except BaseException as error:
+            self.failure = error
+            raise self.refusal() from error
+        self.last = None
+        return value
+
+    def show(self, watch: Watch, make: Callable[[], Progress]) -> bool:
+        """Show an iterate to the driver; false when the peer must stop."""
+        if self.failure is None:
+            try:
+                watch.show(make())
+            except BaseException as error:  # noqa: BLE001 - as above
+                self.failure = error
+        return self.failure is None
+
+    def release(self) -> None:
+        """Raise what had to end the peer."""
+        if self.failure is not None:
+            raise self.failure
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbstractPeer(AbstractExternalMethod[PeerState]):
+    """Base of the peers: a start, an end, and what lies between is theirs."""
+
+    peer_options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Handed to the peer as they are, after everything that optlab sets."""
+
+    def init(
+        self,
+        oracle: Oracle,  # noqa: ARG002 - the peer evaluates its start point itself
+        x0: Vector,
+        rng: np.random.Generator,  # noqa: ARG002 - peers are deterministic
+        *,
+        warm: WarmStart | None = None,
+    ) -> PeerState:
+        """Remember the start; nothing is evaluated that the peer does not ask for."""
+        return PeerState(x0, warm=warm)
+
+    def progress(self, state: PeerState) -> Progress:
+        """Report the end."""
+        extras = {"unbounded": True} if state.unbounded else {}
+        return Progress(
+            x=state.x,
+            f=state.f,
+            primal=state.primal,
+            dual=state.dual,
+            y=state.y,
+            z=state.z,
+            extras=extras,
+        )
+
+    def stop(self, state: PeerState) -> StopReason | None:
+        """Translate the peer's ending."""
+        return state.stop
+
+    def memory(self, state: PeerState) -> dict[str, Any]:
+        """Keep the peer's own words and what a warm start of the same peer needs."""
+        return {"peer_status": state.words, **state.memory}
+
+    def load(self, extra: str) -> Any:
+        """Import the peer's package.
+
+        Raises
+        ------
+        MissingDependencyError
+            When it is not installed.
+        """
+        try:
+            return importlib.import_module(self.info.requires)
+        except ImportError as error:
+            purpose = f"method {self.info.name!r}"
+            raise MissingDependencyError(self.info.requires, extra, purpose) from error
+
+
+def violation(oracle: Oracle, x: Vector, c: Vector) -> float:
+    """Return the largest violation of a bound or row at x, 0 when there is none."""
+    worst = float(np.max(np.maximum(oracle.lb - x, x - oracle.ub), initial=0.0))
+    return float(np.max(np.maximum(oracle.cl - c, c - oracle.cu), initial=worst))
+
+
+def finished(state: PeerState, stop: StopReason, words: str, **more: Any) -> PeerState:
+    """Return the state of a peer that has ended."""
+    return replace(state, stop=stop, words=words, warm=None, **more)
