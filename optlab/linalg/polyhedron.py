@@ -34,19 +34,28 @@ RAY_TOLERANCE = 1e-10
 class EmptyPolyhedronError(ProblemError):
     """No point satisfies the linear constraints.
 
+    Parameters
+    ----------
+    ray
+        (ml,)
+    message
+        What contradicts what, by name; None names the rows of the ray by number.
+
     Attributes
     ----------
     ray : (ml,)
         Farkas certificate; verified before the error was raised.
     """
 
-    def __init__(self, ray: FloatArray) -> None:
-        rows = np.flatnonzero(ray)
-        shown = ", ".join(str(i) for i in rows[:5]) + (", ..." if rows.size > 5 else "")
-        super().__init__(
-            f"the polyhedron bl <= A x <= bu, lo <= x <= hi is empty: rows {shown} contradict "
-            "each other or the bounds (see .ray); loosen or remove one of them"
-        )
+    def __init__(self, ray: FloatArray, message: str | None = None) -> None:
+        if message is None:
+            rows = np.flatnonzero(ray)
+            shown = ", ".join(str(i) for i in rows[:5]) + (", ..." if rows.size > 5 else "")
+            message = (
+                f"the polyhedron bl <= A x <= bu, lo <= x <= hi is empty: rows {shown} contradict "
+                "each other or the bounds (see .ray); loosen or remove one of them"
+            )
+        super().__init__(message)
         self.ray = ray
 
 
