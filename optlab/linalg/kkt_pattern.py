@@ -122,10 +122,21 @@ class KKTPattern:
             (np.arange(self.lower.nnz), self.lower.indices, indptr), shape=shape
         ).tocsr()
         self._by_row, self._row_starts = numbered.data, numbered.indptr[:-1]
-        blank = np.zeros(self.lower.nnz)
-        self._lower_matrix = sp.csc_array((blank, self.lower.indices, indptr), shape=shape)
-        # The lower triangle by columns is the upper one by rows.
-        self._upper_matrix = sp.csr_array((blank, self.lower.indices, indptr), shape=shape)
+        # Both triangles by rows, for products: one pass, where two halves would cost two.
+        strict = self.lower.indices != self._cols
+        places = np.concatenate((np.arange(self.lower.nnz), np.flatnonzero(strict)))
+        both = sp.coo_array(
+            (
+                places,
+                (
+                    np.concatenate((self.lower.indices, self._cols[strict])),
+                    np.concatenate((self._cols, self.lower.indices[strict])),
+                ),
+            ),
+            shape=shape,
+        ).tocsr()
+        self._mirror: IntArray = both.data
+        self._both = (both.indices, both.indptr)
 
     def fits(
         self,
@@ -183,15 +194,10 @@ class KKTPattern:
                 break
         return total
 
-    def matvec(self, data: FloatArray, v: FloatArray) -> FloatArray:
-        """Multiply the symmetric matrix of these values by v (order,) or (order, k)."""
-        self._lower_matrix.data = data
-        self._upper_matrix.data = data
-        product: FloatArray = self._lower_matrix @ v
-        product += self._upper_matrix @ v
-        diagonal = data[self.diagonal_at]
-        product -= (diagonal if v.ndim == 1 else diagonal[:, None]) * v
-        return product
+    def symmetric(self, data: FloatArray) -> sp.csr_array:
+        """Return the matrix of these values, (nnz,), with both triangles."""
+        shape = (self.lower.n, self.lower.n)
+        return sp.csr_array((data[self._mirror], *self._both), shape=shape)
 
 
 def _coordinates(matrix: sp.csr_array) -> tuple[IntArray, IntArray]:

@@ -3,7 +3,7 @@
 The face matrix has the right inertia if and only if the model is strictly convex on the face. Where it
 is not,
 
-* small problems reflect the negative eigenvalues of the reduced Hessian M = Z'(W + J'J/D)Z,
+* small (dense) problems reflect the negative eigenvalues of the reduced Hessian M = Z'(W + J'J/D)Z,
   lambda -> max(|lambda|, delta): directions of negative curvature get a step of natural length, and
   curvature across a valley no longer shortens the step along it (the absolute-value Newton method of
   Greenstadt, Math. Comp. 21, 1967);
@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 __all__ = ["Convexifier"]
 
 REFLECTION_SIZE = 200
-"""Order up to which the reduced Hessian is decomposed: ten milliseconds at the limit, paid only where
-the model is not convex."""
+"""Order up to which the reduced Hessian of a dense problem is decomposed: ten milliseconds at the limit,
+paid only where the model is not convex. A sparse factorization is so much cheaper than an eigenvalue
+decomposition that raising sigma a few times is the better bargain there (2026-11, medium.open: half the
+time of the networks, same counts)."""
 
 REFLECTION_ORDER = 1000
 """Rows of the dense face matrix up to which the reflected model is factorized."""
@@ -131,7 +133,7 @@ class Convexifier:
         return None, model
 
     def _may_reflect(self, model: QuadraticModel, held: WorkingSet) -> bool:
-        if isinstance(model.hessian, LowRank):
+        if not self.kkt.is_dense or isinstance(model.hessian, LowRank):
             return False
         if model.jacobian is not None and model.dual_regularization < FASTEST_DUAL:
             return False
