@@ -66,7 +66,7 @@ class DenseKKT:
         order = n + mh + ml
         K[:n, :n] = W if isinstance(W, np.ndarray) else _densify(W)
         diagonal = K.reshape(-1)[:: order + 1]
-        if sigma:
+        if np.any(sigma):
             diagonal[:n] += sigma
         if mh and J is not None:
             rows = J if isinstance(J, np.ndarray) else J.toarray()

@@ -90,15 +90,17 @@ class Convexifier:
         factor = self._factor(model, held)
         if sum(factor.inertia[:2]) and not factor.inertia.zero:
             return factor, model
-        shift = max(model.shift, self.smallest_shift(model))
-        model = replace(model, shift=shift, convexified=max(model.convexified, shift))
+        shift = max(model.shift, FIRST_SHIFT)
+        metric = model.metric if model.shift else curvature_radii(model.hessian)
+        added = max(model.convexified, shift * float(np.max(metric)))
+        model = replace(model, shift=shift, metric=metric, convexified=added)
         factor = self._factor(model, held)
         return (factor if sum(factor.inertia[:2]) else None), model
 
     @staticmethod
     def smallest_shift(model: QuadraticModel) -> float:
-        """Return the first shift tried: it decides flat directions and hardly bends others."""
-        return FIRST_SHIFT * largest_entry(model.hessian)
+        """Return the curvature of the first shift: it decides flat directions, bends no others."""
+        return FIRST_SHIFT * float(np.max(curvature_radii(model.hessian)))
 
     def _factor(self, model: QuadraticModel, held: WorkingSet) -> FaceFactor:
         reflected = model.convexified > 0.0 and isinstance(model.hessian, np.ndarray)
@@ -109,7 +111,7 @@ class Convexifier:
             model.dual_regularization,
             held.free,
             held.active_rows,
-            sigma=model.shift,
+            sigma=model.shift * model.metric,
         )
 
     def _dense_system(self) -> DenseKKT:
@@ -121,10 +123,15 @@ class Convexifier:
     def _shift(
         self, model: QuadraticModel, held: WorkingSet
     ) -> tuple[FaceFactor | None, QuadraticModel]:
+        """Raise sigma in W + sigma M, M = diag of the curvature radii, until the inertia is right."""
+        if model.shift == 0.0:
+            model = replace(model, metric=curvature_radii(model.hessian))
+        largest = float(np.max(model.metric))
         growth = 4.0 if self.last_shift > 0.0 else 10.0
-        shift = max(4.0 * model.shift, self.last_shift / 4.0, self.smallest_shift(model))
+        shift = max(4.0 * model.shift, self.last_shift / 4.0, FIRST_SHIFT)
         for _ in range(SHIFT_TRIES):
-            shifted = replace(model, shift=shift, convexified=max(model.convexified, shift))
+            added = max(model.convexified, shift * largest)
+            shifted = replace(model, shift=shift, convexified=added)
             factor = self._factor(shifted, held)
             if factor.inertia_ok:
                 self.last_shift = shift
@@ -147,7 +154,7 @@ class Convexifier:
         hessian = _full(model.hessian)
         W = hessian[np.ix_(free, free)]
         if model.shift:
-            W = W + model.shift * np.eye(W.shape[0])
+            W = W + np.diag(np.broadcast_to(model.shift * model.metric, free.shape)[free])
         if model.jacobian is not None:
             J = _full(model.jacobian)[:, free]
             W = W + J.T @ J / model.dual_regularization
@@ -182,10 +189,22 @@ def _full(matrix: Any) -> Any:
     return matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
 
 
-def largest_entry(hessian: Any) -> float:
-    """Return max |W_ij|, the scale of the curvature; 1 for a zero matrix."""
+RADIUS_FLOOR = 1e-3
+"""Smallest entry of M relative to its largest."""
+
+
+def curvature_radii(hessian: Any) -> Any:
+    """Return sum_j |W_ij|, (n,), not below RADIUS_FLOOR of the largest; 1 for a zero matrix.
+
+    By Gershgorin's theorem W + sigma M is positive definite for sigma > 1 at the latest, and a variable
+    whose curvature is small or measured in other units is shifted by as little as it needs.
+    """
     if isinstance(hessian, LowRank):
-        values = np.asarray(hessian.diagonal)
+        radii = np.broadcast_to(np.abs(hessian.diagonal), (hessian.n,)).astype(np.float64)
+    elif isinstance(hessian, np.ndarray):
+        radii = np.abs(hessian).sum(axis=1)
     else:
-        values = hessian if isinstance(hessian, np.ndarray) else hessian.data
-    return float(np.max(np.abs(values), initial=0.0)) or 1.0
+        rows = np.repeat(np.arange(hessian.shape[0]), np.diff(hessian.indptr))
+        radii = np.bincount(rows, weights=np.abs(hessian.data), minlength=hessian.shape[0])
+    largest = float(np.max(radii, initial=0.0))
+    return np.maximum(radii, RADIUS_FLOOR * largest) if largest > 0.0 else np.ones_like(radii)

@@ -1,6 +1,6 @@
 """The quadratic model that PASA's face phase minimises.
 
-    m(s) = g's + 1/2 s'(W + sigma I)s + 1/2 |J s + h|^2_{1/D}
+    m(s) = g's + 1/2 s'(W + sigma M)s + 1/2 |J s + h|^2_{1/D}
 
 For a plain objective there is no second block (``J is None``). For the augmented Lagrangian
 ``f + lambda'h + q |h|^2`` the second block is the Gauss-Newton part of ``q |h|^2`` with
@@ -54,14 +54,19 @@ class QuadraticModel:
     """D: 1/(2q) for penalty q."""
 
     shift: float = 0.0
-    """sigma."""
+    """sigma, in units of ``metric``."""
+
+    metric: Vector | float = 1.0
+    """(n,) diagonal that sigma multiplies: the size of the curvature at each variable."""
 
     convexified: float = 0.0
     """Largest curvature added to W to make the model convex on its face; 0: W as it is."""
 
     def value(self, s: Vector) -> float:
         """Evaluate m(s) - m(0)."""
-        total = self.gradient @ s + 0.5 * (s @ (self.hessian @ s) + self.shift * (s @ s))
+        total = self.gradient @ s + 0.5 * (s @ (self.hessian @ s))
+        if self.shift != 0.0:
+            total += 0.5 * self.shift * (s @ (self.metric * s))
         if self.jacobian is not None:
             js = self.jacobian @ s
             total += (0.5 * (js @ js) + js @ self.residual) / self.dual_regularization
@@ -75,10 +80,10 @@ class QuadraticModel:
         return float(total)
 
     def partial_gradient(self, s: Vector, nu: Vector) -> Vector:
-        """Evaluate g + (W + sigma I)s + J'nu, shape (n,)."""
+        """Evaluate g + (W + sigma M)s + J'nu, shape (n,)."""
         r = self.gradient + self.hessian @ s
         if self.shift != 0.0:
-            r += self.shift * s
+            r += self.shift * self.metric * s
         if self.jacobian is not None:
             r += self.jacobian.T @ nu
         return np.asarray(r)
