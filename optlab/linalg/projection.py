@@ -34,6 +34,7 @@ import numpy as np
 from optlab.errors import ProblemError
 from optlab.linalg.arrays import EPS
 from optlab.linalg.dual_newton import DualNewton, DualSolution
+from optlab.linalg.farkas import proposed_ray
 from optlab.linalg.polyhedron import EmptyPolyhedronError, Polyhedron
 from optlab.linalg.scaled_rows import ScaledRows
 
@@ -157,6 +158,7 @@ class Projector:
         A = polyhedron.A
         self._rows = None if A is None else ScaledRows(polyhedron, A)
         self._last: DualSolution | None = None
+        self._known_inhabited = False
 
     def _refuse_impossible_zero_rows(self) -> None:
         """Raise for a row of zeros without bl <= 0 <= bu; its unit vector is the ray."""
@@ -193,9 +195,18 @@ class Projector:
         if self._rows is None:
             return self._clip(y)
         self._last = s = DualNewton(self._rows, y, self._last).run()
+        if not s.accurate and not self._known_inhabited:
+            self._prove_inhabited()
         status = ProjectionStatus.OPTIMAL if s.accurate else ProjectionStatus.INACCURATE
         lam = s.lam * self._rows.scale
         return Projection(s.x.copy(), lam, s.z, s.rows, s.free, status, s.solves)
+
+    def _prove_inhabited(self) -> None:
+        """Ask a linear program whether the point that was not found exists; raise if it does not."""
+        ray = proposed_ray(self.polyhedron)
+        if ray is not None and self.polyhedron.proves_empty(ray):
+            raise EmptyPolyhedronError(ray / np.abs(ray).max())
+        self._known_inhabited = True
 
     def _clip(self, y: FloatArray) -> Projection:
         """Project on bounds alone: nothing to solve."""

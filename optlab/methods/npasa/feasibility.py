@@ -21,6 +21,8 @@ from optlab.methods.npasa.phase_one import kernel_for
 from optlab.methods.pasa.kernel import Phase
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from optlab.linesearch import LineSearchOptions
     from optlab.methods.npasa.phase_one import InnerLimits
     from optlab.methods.npasa.state import Estimate, Workspace
@@ -29,8 +31,18 @@ if TYPE_CHECKING:
 
 __all__ = ["least_infeasible", "minimize_infeasibility"]
 
-SPREADS = (0.0, 0.01, 0.1, 0.3, 1.0)
-"""Starts: the present point and random ones at these relative distances."""
+INTERIOR = 0.1
+"""Distance from its bounds, relative to max(1, |bound|), to which an interior start is pushed (at most
+INTERIOR_SHARE of the way to the other bound); ten times that for the present point."""
+
+INTERIOR_SHARE = 0.4
+
+SPREADS = (0.01, 0.1, 0.3, 1.0)
+"""Relative distances of the random starts."""
+
+SAME = 1e-6
+"""Relative difference of two values of |h| that count as one: the least value that was found twice, from
+different starts, is believed."""
 
 
 def least_infeasible(
@@ -51,22 +63,49 @@ def least_infeasible(
     seed
         Of the perturbations. They do not depend on the run: NPASA is deterministic.
     """
-    form, x = work.form, start.x
-    rng = np.random.default_rng(seed)
-    size = 1.0 + np.abs(x)
+    form = work.form
     best: Estimate | None = None
-    for spread in SPREADS:
-        begin = x + spread * size * rng.standard_normal(x.size) if spread else x
+    for begin in _starts(work, start.x, seed):
         try:
             found = minimize_infeasibility(work, begin, limits, line_search)
             point = estimate(form, found.x, np.zeros(form.mh), np.zeros(start.mu.size))
         except EvaluationError:
-            continue  # a perturbed start outside the functions' domain
+            continue  # a start outside the functions' domain
+        seen_before = best is not None and abs(point.Ec - best.Ec) <= SAME * best.Ec
         if best is None or point.Ec < best.Ec:
             best = point
-        if point.Ec <= good:
+        if point.Ec <= good or seen_before:
             break
     return start if best is None else best
+
+
+def _starts(work: Workspace, x: Vector, seed: int) -> Iterator[Vector]:
+    """Yield the present point, the user's start, both pushed off their bounds, random ones.
+
+    Phase one may have run into a corner that the user's start is far from; and a variable that starts at
+    its bound may be held there by a violation that vanishes inside.
+    """
+    x0 = work.form.oracle.x0
+    yield x
+    yield x0
+    yield _pushed_inside(work, x0, INTERIOR)
+    yield _pushed_inside(work, x, 10.0 * INTERIOR)
+    rng = np.random.default_rng(seed)
+    for spread in SPREADS:
+        for centre in (x0, x):
+            size = 1.0 + np.abs(centre)
+            yield centre + spread * size * rng.standard_normal(centre.size)
+
+
+def _pushed_inside(work: Workspace, x: Vector, distance: float) -> Vector:
+    """Move x off its bounds, as interior-point methods do (section 3.6 of [WB06])."""
+    lo, hi = work.form.polyhedron.lo, work.form.polyhedron.hi
+    share = INTERIOR_SHARE * (hi - lo)
+    with np.errstate(invalid="ignore"):  # inf * 0 where there is no bound to keep away from
+        low = lo + np.minimum(distance * np.maximum(1.0, np.abs(lo)), share)
+        high = hi - np.minimum(distance * np.maximum(1.0, np.abs(hi)), share)
+    low, high = np.where(np.isfinite(lo), low, lo), np.where(np.isfinite(hi), high, hi)
+    return np.minimum(np.maximum(x, low), high)
 
 
 def minimize_infeasibility(

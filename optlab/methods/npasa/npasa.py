@@ -178,11 +178,15 @@ class NPASA(AbstractMethod[State]):
                 penalty=self._first_penalty(f, form.h(x), warm),
                 error_floor=first.E0,
                 warm=run,
+                # A system of equations: the feasibility phase is the method for it.
+                feasibility_first=bool(form.mh) and not form.gradient(x).any(),
             )
         )
 
     def step(self, oracle: Oracle, state: State) -> State:  # noqa: ARG002 - the form holds it
         """Take one major iteration: a phase-two sweep if it pays, else a phase-one step."""
+        if state.feasibility_first:
+            return self._judge(self._feasibility(replace(state, feasibility_first=False)))
         if state.warm is not None:
             resumed = self._resume(state, state.warm)
             if resumed is not None:

@@ -131,6 +131,9 @@ class State:
     warm: WarmRun | None = None
     """Watched sweeps after a warm start, until they succeed or are given up."""
 
+    feasibility_first: bool = False
+    """Whether the gradient of f vanishes at the start, as it does for a system of equations."""
+
     try_local: bool = True
     converged: bool = False
     infeasible: bool = False
