@@ -1,0 +1,7 @@
+"""Derivatives that are not given: estimated from differences, and checked against them."""
+
+from __future__ import annotations
+
+from optlab.core.derivatives.options import Differences
+
+__all__ = ["Differences"]
