@@ -12,13 +12,17 @@ from optlab.core.sparse import scipy_module
 if TYPE_CHECKING:
     from optlab.core.problem import Problem
     from optlab.core.reduction.presolve.state import Working
-    from optlab.linalg.polyhedron import EmptyPolyhedronError
+    from optlab.linalg.polyhedron import EmptyPolyhedronError, Polyhedron
     from optlab.typing import Vector
 
 __all__ = ["contradiction", "proven"]
 
 _ROUNDING = 1e-12
 """Sums of this size, relative to their terms, are 0."""
+
+_FEASIBLE = 1e-6
+"""A contradiction that a violation of this size resolves is left to the method and its tolerances:
+HIMMELBJ of CUTEst asks for sums <= 0 of variables >= 1e-12."""
 
 _SHOWN = 6
 """Rows and bounds named in a message."""
@@ -39,7 +43,8 @@ def contradiction(
     Returns
     -------
     EmptyPolyhedronError or None
-        None when rounding spoils the proof.
+        None when rounding spoils the proof, or when the contradiction is smaller than what a solver
+        calls feasible.
     """
     y = np.zeros(work.rows.size)
     y[row] = sign
@@ -72,24 +77,45 @@ def proven(work: Working, problem: Problem, y: Vector) -> EmptyPolyhedronError |
         (rows.value, rows.col, rows.start), shape=(rows.size, work.n)
     )
     cl, cu = problem.cl[rows.numbers] - rows.constant, problem.cu[rows.numbers] - rows.constant
+    z[np.abs(z) <= _ROUNDING * (abs(A).T @ np.abs(y))] = 0.0
     polyhedron = linalg.Polyhedron(A, cl, cu, problem.lb, problem.ub)
-    if not polyhedron.proves_empty(y):
+    if not polyhedron.proves_empty(y) or _smallest_violation(polyhedron, y, z) <= _FEASIBLE:
         return None
     ray = np.zeros(problem.m)
     ray[rows.numbers] = y
-    z[np.abs(z) <= _ROUNDING * (abs(A).T @ np.abs(y))] = 0.0
     return linalg.EmptyPolyhedronError(ray / np.abs(ray).max(), _message(problem, ray, z))
+
+
+def _smallest_violation(polyhedron: Polyhedron, y: Vector, z: Vector) -> float:
+    """Return a violation of a row or bound that every point has, by the ray's word.
+
+    For every x, sum |y_i| violation_i + sum |z_j| violation_j is at least -(y'b + z'd) with b and d
+    the sides that y and z belong to.
+    """
+    rows, bounds = y != 0.0, z != 0.0
+    b = np.where(y > 0.0, polyhedron.bu, polyhedron.bl)[rows]
+    d = np.where(z > 0.0, polyhedron.hi, polyhedron.lo)[bounds]
+    gap = -float(y[rows] @ b + z[bounds] @ d)
+    return gap / float(np.abs(y).sum() + np.abs(z).sum())
 
 
 def _message(problem: Problem, ray: Vector, z: Vector) -> str:
     """Name the sides that contradict each other."""
     parts = [
-        _side(_name(problem.constraint_names, "row", i), ray[i], problem.cl[i], problem.cu[i])
-        for i in np.flatnonzero(ray)[:_SHOWN]
+        _side(
+            _name(problem.constraint_names, "row", i),
+            float(ray[i]),
+            (float(problem.cl[i]), float(problem.cu[i])),
+        )
+        for i in np.flatnonzero(ray)[:_SHOWN].tolist()
     ]
     parts += [
-        _side(_name(problem.variable_names, "variable", j), z[j], problem.lb[j], problem.ub[j])
-        for j in np.flatnonzero(z)[:_SHOWN]
+        _side(
+            _name(problem.variable_names, "variable", j),
+            float(z[j]),
+            (float(problem.lb[j]), float(problem.ub[j])),
+        )
+        for j in np.flatnonzero(z)[:_SHOWN].tolist()
     ]
     more = np.count_nonzero(ray) > _SHOWN or np.count_nonzero(z) > _SHOWN
     return (
@@ -105,5 +131,6 @@ def _name(names: tuple[str, ...] | None, kind: str, i: int) -> str:
     return f"{kind} {i}" if names is None else f"{kind} {names[i]!r}"
 
 
-def _side(name: str, multiplier: float, low: float, high: float) -> str:
+def _side(name: str, multiplier: float, sides: tuple[float, float]) -> str:
+    low, high = sides
     return f"{name} <= {high:.12g}" if multiplier > 0.0 else f"{name} >= {low:.12g}"

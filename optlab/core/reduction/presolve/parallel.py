@@ -125,7 +125,8 @@ def _verify(
     differ = (work.col[a] != work.col[b]) | (
         np.abs(work.value[b] - expected) > _SAME * np.abs(expected)
     )
-    return np.bincount(owner, weights=differ, minlength=kept.size) == 0
+    same: Mask = np.bincount(owner, weights=differ, minlength=kept.size) == 0
+    return same
 
 
 def _group(work: Working, kept: Indices, other: Indices, scale: Vector) -> _Group:
