@@ -36,7 +36,7 @@ import numpy as np
 
 from optlab.core.method import AbstractMethod, MethodInfo, WarmStart
 from optlab.core.progress import Column, Progress
-from optlab.core.reduction import Chain, FixedVariables, GradientScaling, Slacks
+from optlab.core.reduction import Chain, FixedVariables, GradientScaling, Presolve, Slacks
 from optlab.core.registry import register
 from optlab.core.status import StopReason
 from optlab.linalg.kkt_system import KKTSystem
@@ -134,6 +134,9 @@ class NPASA(AbstractMethod[State]):
     restarts: int = 2
     """Feasibility phases before a point is left as locally infeasible."""
 
+    presolve: bool = False
+    """Whether to remove linear rows that are not needed before anything else."""
+
     columns: ClassVar[tuple[Column, ...]] = (
         Column("phase", "phase", "{:>5}"),
         Column("penalty", "q", "{:>8.1e}"),
@@ -147,8 +150,10 @@ class NPASA(AbstractMethod[State]):
     _search: ClassVar[LineSearchOptions] = LineSearchOptions()
 
     def prepare(self, problem: Problem) -> tuple[Problem, Inverse]:
-        """Remove fixed variables, scale by gradients at the start, add slacks."""
-        chain = Chain((FixedVariables(), GradientScaling(largest=self.scaling), Slacks()))
+        """Presolve, remove fixed variables, scale by gradients at the start, add slacks."""
+        first = (Presolve(),) if self.presolve else ()
+        scaled = GradientScaling(largest=self.scaling)
+        chain = Chain((*first, FixedVariables(), scaled, Slacks()))
         return chain.apply(problem)
 
     # -- the four verbs ------------------------------------------------------------------------

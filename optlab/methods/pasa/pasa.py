@@ -17,7 +17,7 @@ import numpy as np
 
 from optlab.core.method import AbstractMethod, MethodInfo, WarmStart
 from optlab.core.progress import Column, Progress
-from optlab.core.reduction import Chain, FixedVariables, GradientScaling
+from optlab.core.reduction import Chain, FixedVariables, GradientScaling, Presolve
 from optlab.core.registry import register
 from optlab.core.status import StopReason
 from optlab.errors import CapabilityError
@@ -75,6 +75,9 @@ class PASA(AbstractMethod[State]):
     products: int = 200
     """Hessian-vector products in one Newton direction, for problems with products only."""
 
+    presolve: bool = False
+    """Whether to remove linear rows that are not needed before anything else."""
+
     columns: ClassVar[tuple[Column, ...]] = (
         Column("phase", "phase", "{:>7}"),
         Column("Em1", "E_m1", "{:>8.1e}"),
@@ -84,8 +87,10 @@ class PASA(AbstractMethod[State]):
     )
 
     def prepare(self, problem: Problem) -> tuple[Problem, Inverse]:
-        """Remove fixed variables and scale by gradients at the start."""
-        return Chain((FixedVariables(), GradientScaling(largest=self.scaling))).apply(problem)
+        """Presolve, remove fixed variables and scale by gradients at the start."""
+        first = (Presolve(),) if self.presolve else ()
+        scaled = GradientScaling(largest=self.scaling)
+        return Chain((*first, FixedVariables(), scaled)).apply(problem)
 
     def init(
         self,
