@@ -41,7 +41,7 @@ from optlab.linalg.low_rank import LowRank
 from optlab.linalg.refinement import norm, refined_solve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from optlab.linalg.arrays import BoolArray, FloatArray
     from optlab.linalg.factorization import AbstractFactor
@@ -86,12 +86,20 @@ class SparseKKT:
     ----------
     n, mh : int
     A : (ml, n) array, csr_array or None
+    known : list of Analysis
+        Of an earlier system, which must not be used any more.
     """
 
-    def __init__(self, n: int, mh: int, A: FloatArray | sp.csr_array | None) -> None:
+    def __init__(
+        self,
+        n: int,
+        mh: int,
+        A: FloatArray | sp.csr_array | None,
+        known: Sequence[Analysis] = (),
+    ) -> None:
         self._A = csr_pattern(A, n)
         self._sizes = (n, mh, int(self._A.shape[0]))
-        self._analyses: list[Analysis] = []
+        self.analyses = [a for a in known if a.pattern.adopt(self._A, mh)]
 
     def factorize(
         self,
@@ -134,11 +142,11 @@ class SparseKKT:
         jacobian: FloatArray | sp.csr_array | None,
     ) -> Analysis:
         """Return the analysis for these patterns; keep the last two (true and low-rank W)."""
-        for analysis in self._analyses:
+        for analysis in self.analyses:
             if analysis.pattern.fits(hessian, jacobian):
                 return analysis
         analysis = Analysis(KKTPattern(hessian, jacobian, self._A))
-        self._analyses = [analysis, *self._analyses[:1]]
+        self.analyses = [analysis, *self.analyses[:1]]
         return analysis
 
 
@@ -163,6 +171,10 @@ class Analysis:
         self._symbolic: dict[bool, AbstractSymbolic] = {}
         order = pattern.lower.n
         self.probe = np.where(np.random.default_rng(order).random(order) < 0.5, -1.0, 1.0)
+
+    def restart(self) -> None:
+        """Forget what the last solve has learnt about its numbers."""
+        self.first_rung = self._visits = 0
 
     def symbolic(self, pivoting: bool) -> AbstractSymbolic | None:
         """Return the analysis of a backend with or without pivoting, if there is one."""

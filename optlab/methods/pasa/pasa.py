@@ -11,7 +11,7 @@ without second derivatives it uses a damped limited-memory BFGS model. Every ite
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from optlab.core.status import StopReason
 from optlab.errors import CapabilityError
 from optlab.linalg.kkt_system import KKTSystem
 from optlab.linalg.projection import Projector
+from optlab.linalg.structure import Structure
 from optlab.linesearch import LineSearchOptions
 from optlab.methods.pasa.convexify import Convexifier
 from optlab.methods.pasa.face import FaceSolver
@@ -115,7 +116,9 @@ class PASA(AbstractMethod[State]):
         if products:
             faces = KrylovFaceSolver(polyhedron, projector, self.face_changes, self.products)
         else:
-            kkt = KKTSystem(form.n, 0, polyhedron.A)
+            structure = None if warm is None else warm.extras.get("structure")
+            known = structure if isinstance(structure, Structure) else None
+            kkt = KKTSystem(form.n, 0, polyhedron.A, structure=known)
             faces = FaceSolver(polyhedron, Convexifier(polyhedron, kkt), self.face_changes)
         objective = OracleObjective(oracle, Curvature.of(oracle, self.pairs), products)
         kernel = Kernel(objective, polyhedron, projector, faces, LineSearchOptions())
@@ -134,6 +137,13 @@ class PASA(AbstractMethod[State]):
         if state.tol < 1e-13:
             return None
         return replace(state, tol=0.5 * state.tol / factor, converged=False)
+
+    def memory(self, state: State) -> dict[str, Any]:
+        """Keep the analysed patterns; the active set is in the multipliers."""
+        faces = state.kernel.faces
+        if isinstance(faces, KrylovFaceSolver):
+            return {}
+        return {"structure": faces.convexifier.kkt.structure()}
 
     def progress(self, state: State) -> Progress:
         """Report the iterate; it is feasible by construction."""
