@@ -208,5 +208,7 @@ def _message(outcome: Outcome, best: CertifiedPoint) -> str:
             f" (primal {cert.primal:.1e}, dual {cert.dual:.1e}, "
             f"complementarity {cert.complementarity:.1e}, scale {cert.scale:.1e})"
         )
+    if best.certificate.derivatives == "estimated":
+        what += ", judged by derivatives estimated from differences"
     sentence = f"{why}; {what}."
     return sentence[0].upper() + sentence[1:]

@@ -72,8 +72,9 @@ class Oracle:
     __slots__ = (
         "_constraints", "_control", "_copies", "_gradient", "_gradient_at", "_has_bounds", "_hessian",
         "_hessian_at", "_jacobian", "_jacobian_at", "_max_eval", "_objective", "_shape", "_tracks",
-        "callback_time", "cl", "counts", "ctol", "cu", "executor", "has_gradient", "has_hessian",
-        "has_hprod", "has_jacobian", "incumbent", "lb", "linear", "m", "n", "problem", "ub", "x0",
+        "callback_time", "cl", "counts", "ctol", "cu", "derivatives", "executor", "has_gradient",
+        "has_hessian", "has_hprod", "has_jacobian", "incumbent", "lb", "linear", "m", "n", "problem",
+        "ub", "x0",
     )  # fmt: skip
 
     def __init__(
@@ -87,10 +88,9 @@ class Oracle:
     ) -> None:
         self.problem = problem
         self.n, self.m = problem.n, problem.m
-        self.lb, self.ub = problem.lb, problem.ub
-        self.cl, self.cu = problem.cl, problem.cu
-        self.has_gradient = problem.has_gradient
-        self.has_jacobian = problem.has_jacobian
+        self.lb, self.ub, self.cl, self.cu = problem.lb, problem.ub, problem.cl, problem.cu
+        self.derivatives = problem.derivatives
+        self.has_gradient, self.has_jacobian = problem.has_gradient, problem.has_jacobian
         self.has_hessian = problem.has_hessian
         self.has_hprod = problem.has_hprod or problem.has_hessian
         self.x0: Vector = problem.x0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from optlab.core.derivatives.missing import estimate_derivatives, wanted_differences
 from optlab.core.derivatives.options import Differences
 
-__all__ = ["Differences"]
+__all__ = ["Differences", "estimate_derivatives", "wanted_differences"]

@@ -257,11 +257,16 @@ class EstimatedJacobian(AbstractFirstOrder):
 
     # Is the pattern complete? --------------------------------------------------------------------
 
-    def incomplete_rows(self, sample: Sample, x: Vector) -> Indices:
+    def incomplete_rows(self, sample: Sample, x: Vector, known: Any = None) -> Indices:
         """Compare the Jacobian at x with a difference along a random direction.
 
         Two evaluations more than the Jacobian. Entries outside the pattern show when they are larger
         than about a thousandth of their row.
+
+        Parameters
+        ----------
+        known
+            The Jacobian at x, when it has been estimated.
 
         Returns
         -------
@@ -269,6 +274,8 @@ class EstimatedJacobian(AbstractFirstOrder):
             Rows that change where the pattern says they cannot.
         """
         p = self.home
+        if self._pattern is not None and self._pattern.nnz == p.m * p.n:
+            return np.zeros(0, dtype=np.intp)
         points = stencil(x, p.lb, p.ub, "3-point", self.options.noise ** (1.0 / 3.0))
         rng = np.random.default_rng(_SEED)
         share = rng.uniform(0.5, 1.0, p.n)
@@ -279,7 +286,7 @@ class EstimatedJacobian(AbstractFirstOrder):
         ca, cb = self._try(sample, x + a), self._try(sample, x + b)
         if ca is None or cb is None:
             return np.zeros(0, dtype=np.intp)
-        J: Any = self.estimate(sample, x)
+        J: Any = self.estimate(sample, x) if known is None else known
         allowed = _ROW_TOLERANCE * np.asarray(abs(J) @ np.abs(a - b))
         allowed += _ROUNDING * self.options.noise * (np.abs(ca) + np.abs(cb))
         return np.flatnonzero(np.abs(ca - cb - J @ (a - b)) > allowed)
