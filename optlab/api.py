@@ -252,22 +252,36 @@ def _warm(given: Result | WarmStart | None, problem: Problem) -> WarmStart | Non
     if given is None:
         return None
     if isinstance(given, Result):
-        y, z = given.multipliers.constraints, given.multipliers.bounds
-        known = bool(np.isfinite(y).all() and np.isfinite(z).all())
+        multipliers = given.multipliers
         given = WarmStart(
-            given.x, y if known else None, z if known else None, dict(given.extras)
+            given.x, multipliers.constraints, multipliers.bounds, dict(given.extras)
         )
-    for label, value, size in (
-        ("x", given.x, problem.n),
-        ("y", given.y, problem.m),
-        ("z", given.z, problem.n),
-    ):
-        if value is not None and value.shape != (size,):
-            raise ProblemError(
-                f"warm_start has {label} of shape {value.shape}; shape ({size},) is needed: it "
-                "must come from a problem of the same size"
-            )
-    return given
+    if not isinstance(given, WarmStart):
+        raise OptionError(
+            f"warm_start is a {type(given).__name__}; the Result of an earlier solve or a "
+            "WarmStart is needed"
+        )
+    x = _fitting("x", given.x, problem.n)
+    if not np.isfinite(x).all():
+        raise ProblemError(
+            "warm_start has a point x that is not finite; leave warm_start away to start from the "
+            "problem's own point"
+        )
+    y = None if given.y is None else _fitting("y", given.y, problem.m)
+    z = None if given.z is None else _fitting("z", given.z, problem.n)
+    known = all(v is None or np.isfinite(v).all() for v in (y, z))
+    return WarmStart(x, y if known else None, z if known else None, given.extras)
+
+
+def _fitting(label: str, value: Any, size: int) -> Vector:
+    """Return a part of a warm start as a vector of the right size."""
+    vector: Vector = np.asarray(value, dtype=np.float64)
+    if vector.shape != (size,):
+        raise ProblemError(
+            f"warm_start has {label} of shape {vector.shape}; shape ({size},) is needed: it "
+            "must come from a problem of the same size"
+        )
+    return vector
 
 
 def _again(oracle: Oracle, problem: Problem) -> Oracle:
