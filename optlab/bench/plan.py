@@ -6,16 +6,18 @@ which may run on another machine, and its key names the run in the store.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 import optlab
+from optlab.core.registry import method_class
 from optlab.errors import OptionError
 
 __all__ = ["Derivatives", "MethodSpec", "ProblemSpec", "Settings", "Task", "make_tasks"]
@@ -24,13 +26,6 @@ Derivatives: TypeAlias = Literal["exact", "gradients", "functions"]
 """What a method gets to see: everything, no Hessian, or no derivative at all."""
 
 DERIVATIVES: tuple[str, ...] = get_args(Derivatives)
-
-_PACKAGES = {
-    "ipopt": ("cyipopt", "cyipopt-wheels"),
-    "uno": ("unopy",),
-    "pounce": ("pounce-solver", "pounce"),
-}
-"""Peer -> distributions one of which carries its solver: another version of it is another run."""
 
 _EVERYWHERE = ("numpy", "scipy")
 """Distributions that can change the path of any method."""
@@ -205,11 +200,14 @@ def make_tasks(
 
 
 def _versions(method: str) -> dict[str, str]:
-    """Return the versions of what computes in a run of this method."""
+    """Return the versions of what computes in a run of this method, its optional package included."""
     found = {"optlab": optlab.__version__, "python": platform.python_version()}
-    for name in (*_EVERYWHERE, *_PACKAGES.get(method, ())):
-        try:
+    names = list(_EVERYWHERE)
+    package = "" if method == "auto" else method_class(method).info.requires
+    if package:
+        # A distribution need not be named like what it installs: cyipopt-wheels installs cyipopt.
+        names += sorted(set(packages_distributions().get(package, [])))
+    for name in names:
+        with contextlib.suppress(PackageNotFoundError):
             found[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return found

@@ -199,6 +199,8 @@ def ending(run: Run) -> str:
         return "solved"
     if run["point"] in {"INFEASIBLE_STATIONARY", "UNBOUNDED_DIRECTION"}:
         return str(run["point"]).lower().replace("_", " ")
+    if run["stop"] == "CONVERGED":
+        return "converged, not certified"
     return str(run["stop"]).lower().replace("_", " ")
 
 
@@ -313,6 +315,8 @@ def _disagreements(whole: Summary, problem: str) -> list[Disagreement]:
         )
     values = [run["f"] for run in solved.values()]
     if values and different(min(values), max(values)):
+        lowest = min(solved, key=lambda s: solved[s]["f"])
         detail = ", ".join(f"{s}: {run['f']:.8g}" for s, run in solved.items())
+        detail += f"; lowest: {lowest}"
         found.append(Disagreement(problem, "different f", detail))
     return found
