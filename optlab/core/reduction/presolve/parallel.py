@@ -86,30 +86,47 @@ def _pairs(work: Working) -> tuple[Indices, Indices, Vector] | None:
     rows = np.flatnonzero(work.alive & ~work.left_alone & (counts > 1))
     if rows.size < 2:
         return None
-    first = np.cumsum(counts) - counts
-    lead = work.value[first[rows]]
-    # Equal rows up to a factor have equal weighted sums after division by the first coefficient.
+    # Rows with the same variables have the same sum of their weights; most rows are alone in that.
     weights = np.random.default_rng(_SEED).uniform(1.0, 2.0, (2, work.n))
-    ratio = work.value / work.value[np.repeat(first, counts)]
-    pattern = row_sums(work.row, weights[0][work.col], work.rows.size)[rows]
-    content = row_sums(work.row, weights[1][work.col] * ratio, work.rows.size)[rows]
-    size = row_sums(work.row, np.abs(ratio), work.rows.size)[rows]
-    order = np.lexsort((rows, content, pattern, counts[rows]))
-    rows, content, size, pattern = rows[order], content[order], size[order], pattern[order]
+    pattern = row_sums(work.row, weights[0][work.col], work.rows.size)
+    rows = _repeated(rows, pattern)
+    if not rows.size:
+        return None
+    first = np.cumsum(counts) - counts
+    # And multiples of one row have the same sum of weighted ratios to their first coefficient.
+    content, size = _contents(work, first, counts, weights[1])
+    rows = rows[np.lexsort((rows, content[rows], pattern[rows], counts[rows]))]
+    below, above = rows[:-1], rows[1:]
     near = (
-        (pattern[1:] == pattern[:-1])
-        & (counts[rows][1:] == counts[rows][:-1])
-        & (np.abs(content[1:] - content[:-1]) <= 1e-12 * size[1:])
+        (pattern[above] == pattern[below])
+        & (counts[above] == counts[below])
+        & (np.abs(content[above] - content[below]) <= 1e-12 * size[above])
     )
     if not near.any():
         return None
     leader = np.maximum.accumulate(np.where(np.append(False, near), 0, np.arange(rows.size)))
     second = np.flatnonzero(np.append(False, near))
-    lead = lead[order]
-    scale = lead[second] / lead[leader[second]]
     kept, other = rows[leader[second]], rows[second]
+    scale = work.value[first[other]] / work.value[first[kept]]
     same = _verify(work, first, counts, (kept, other, scale))
     return (kept[same], other[same], scale[same]) if same.any() else None
+
+
+def _repeated(rows: Indices, pattern: Vector) -> Indices:
+    """Return the rows whose pattern another one has, too."""
+    rows = rows[np.argsort(pattern[rows])]
+    same = pattern[rows[1:]] == pattern[rows[:-1]]
+    return rows[np.append(False, same) | np.append(same, False)]
+
+
+def _contents(
+    work: Working, first: Indices, counts: Indices, weights: Vector
+) -> tuple[Vector, Vector]:
+    """Return weighted sums of the rows' ratios to their first coefficients, and their sizes."""
+    ratio = work.value / work.value[np.repeat(first, counts)]
+    k = work.rows.size
+    content = row_sums(work.row, weights[work.col] * ratio, k)
+    return content, row_sums(work.row, np.abs(ratio), k)
 
 
 def _verify(
