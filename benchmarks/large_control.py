@@ -49,7 +49,9 @@ class Harvest:
         k = 4 * np.arange(steps)
         a, b = k + 2, k + 3
         # Row 2k is a's equation: it holds u, a, b of both ends of the step; row 2k + 1 holds v.
-        cols = np.stack((a - 4, b - 4, k - 4, k, a, b, a - 4, b - 4, k - 3, k + 1, a, b), axis=1)
+        cols = np.stack(
+            (a - 4, b - 4, k - 4, k, a, b, a - 4, b - 4, k - 3, k + 1, a, b), axis=1
+        )
         rows = np.repeat(np.stack((k // 2, k // 2 + 1), axis=1), 6, axis=1)
         self.known = (cols >= 0).ravel()
         self.jacobian_pattern = self._pattern(
