@@ -112,15 +112,14 @@ class AbstractInteriorPeer(AbstractPeer):
         Column("barrier", "barrier"),
         Column("trials", "trials", "{:>6d}"),
     )
-    default_max_iter = 3000
 
     hessian: str = "auto"
     """``"exact"``, ``"limited-memory"``, or ``"auto"``: exact where the problem has it."""
 
     tol_factor: float = 1e-2
-    """The peer's own ``tol`` is this times ``tol``: it measures complementarity as a product,
-    multiplier times gap, and the checker as the smaller of the two. 1e-2 makes the peer's default of
-    1e-8 out of ours of 1e-6."""
+    """The peer's own ``tol``, for its scaled residuals, is this times ``tol``: 1e-2 makes its default
+    of 1e-8 out of ours of 1e-6. Complementarity it measures as a product, multiplier times gap, and
+    the checker as the smaller of the two: ``compl_inf_tol`` is ``tol**2``, which implies ``tol``."""
 
     warm_barrier: float = 1e-6
     """Barrier parameter that a warm start begins with."""
@@ -191,7 +190,7 @@ class AbstractInteriorPeer(AbstractPeer):
             "tol": self.tol_factor * wanted.tol,
             "dual_inf_tol": wanted.tol,
             "constr_viol_tol": wanted.ctol,
-            "compl_inf_tol": self.tol_factor * wanted.tol,
+            "compl_inf_tol": wanted.tol**2,
             "acceptable_iter": 0,
             "max_iter": watch.max_iter,
             "hessian_approximation": "exact" if exact else "limited-memory",
