@@ -349,7 +349,7 @@ def test_the_verbs_of_the_reduced_problem(sparse: bool) -> None:
     assert reduced.constraint_names == ("b",)
     assert reduced.constraints(x).tolist() == [-1.75]
     for _ in range(2):
-        J = reduced.jacobian(x)
+        J: Any = reduced.jacobian(x)
         assert (J.toarray() if sparse else np.asarray(J)).tolist() == [[1.0, 1.0]]
     H: Any = reduced.hessian(x, y, 0.5)
     H = H.toarray() if sparse else H

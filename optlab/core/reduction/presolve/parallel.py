@@ -116,7 +116,8 @@ def _repeated(rows: Indices, pattern: Vector) -> Indices:
     """Return the rows whose pattern another one has, too."""
     rows = rows[np.argsort(pattern[rows])]
     same = pattern[rows[1:]] == pattern[rows[:-1]]
-    return rows[np.append(False, same) | np.append(same, False)]
+    shared: Mask = np.append(False, same) | np.append(same, False)
+    return rows[shared]
 
 
 def _contents(
