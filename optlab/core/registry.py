@@ -37,6 +37,7 @@ _BUILTIN = {
     "pasa": "optlab.methods.pasa",
     # Other projects' solvers: the modules are light, the solvers are imported when they run.
     "ipopt": "optlab.methods.external.ipopt",
+    "pounce": "optlab.methods.external.pounce",
 }
 """Name of a method -> module that registers it when imported."""
 
