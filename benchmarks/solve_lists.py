@@ -76,9 +76,9 @@ def solve(job: Job, args: argparse.Namespace, out: Any) -> None:
         cert = result.certificate
         if posed is not problem:
             # Judged with all that is known of the problem, whatever the solver was told.
-            y, z = result.multipliers.constraints, result.multipliers.bounds
-            known = bool(np.isfinite(y).all() and np.isfinite(z).all())
-            cert = optlab.error_estimators(problem, result.x, *((y, z) if known else ()))
+            multipliers = (result.multipliers.constraints, result.multipliers.bounds)
+            known = (v if np.isfinite(v).all() else None for v in multipliers)
+            cert = optlab.error_estimators(problem, result.x, *known)
         scale = cert.scale
         worst = max(cert.primal, cert.dual / scale, cert.complementarity / scale)
         record |= {
@@ -112,6 +112,8 @@ def without(problem: Any, derivatives: str) -> Any:
         return bare
     scheme = "3-point" if derivatives == "functions" else derivatives
     pattern = problem.jacobian(problem.x0) if problem.m else None
+    if isinstance(pattern, np.ndarray):  # its zeros are those of one point
+        pattern = None
     wanted = Differences(scheme=scheme, jacobian_pattern=pattern)
     return bare.replace(gradient=wanted, jacobian=wanted if problem.m else None)
 

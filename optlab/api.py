@@ -11,7 +11,7 @@ import numpy as np
 from optlab.core.control import Limits
 from optlab.core.derivatives import Differences, estimate_derivatives, wanted_differences
 from optlab.core.driver import run
-from optlab.core.guesses import LastPoint, guesses, refuted
+from optlab.core.guesses import LastPoint, refuted
 from optlab.core.method import AbstractMethod, MethodInfo, WarmStart
 from optlab.core.observers import History, user_callback
 from optlab.core.options import (
@@ -25,6 +25,7 @@ from optlab.core.probe import find_linear_rows
 from optlab.core.problem import Problem
 from optlab.core.registry import ProblemSource, known_methods, known_sources, load_problem
 from optlab.core.result import Result
+from optlab.core.status import PointStatus
 from optlab.errors import OptionError, ProblemError
 
 if TYPE_CHECKING:
@@ -153,11 +154,12 @@ def minimize(
         oracle = _again(oracle, problem)
     chosen = build_method(choose_method(problem) if method == "auto" else method, tol, options)
     check_capabilities(chosen.info, problem)
-    if not (probed or guesses(problem)):
+    if not (probed or problem.derivatives == "estimated"):
         return run(chosen, oracle, start, limits, watchers, warm=warm, seed=seed)
     last = LastPoint()
     result = run(chosen, oracle, start, limits, (*watchers, last), warm=warm, seed=seed)
-    revised = refuted(result, oracle, last, probed=probed)
+    left = _left(limits, result, oracle)
+    revised = refuted(result, oracle, left, last, probed=probed)
     if revised is None:
         return _counted(result, oracle)
     problem = revised
@@ -269,6 +271,9 @@ def _warm(given: Result | WarmStart | None, problem: Problem) -> WarmStart | Non
         )
     y = None if given.y is None else _fitting("y", given.y, problem.m)
     z = None if given.z is None else _fitting("z", given.z, problem.n)
+    if z is not None:
+        # Not known where a derivative was estimated and the variable cannot move, and not needed there.
+        z = np.where((problem.lb == problem.ub) & np.isnan(z), 0.0, z)
     known = all(v is None or np.isfinite(v).all() for v in (y, z))
     return WarmStart(x, y if known else None, z if known else None, given.extras)
 
@@ -297,6 +302,16 @@ def _counted(result: Result, oracle: Oracle) -> Result:
     return replace(result, evaluations=dict(oracle.counts), callback_time=oracle.callback_time)
 
 
+def _left(limits: Limits, result: Result, oracle: Oracle) -> Limits:
+    """Return what a first solve left of the limits."""
+    spent = oracle.counts["objective"]
+    return Limits(
+        None if limits.max_iter is None else max(0, limits.max_iter - result.iterations),
+        None if limits.max_eval is None else max(0, limits.max_eval - spent),
+        None if limits.max_time is None else max(0.0, limits.max_time - result.time),
+    )
+
+
 def _resumed(
     result: Result,
     method: AbstractMethod[Any],
@@ -305,14 +320,15 @@ def _resumed(
     watchers: Sequence[Observer],
 ) -> Result:
     """Go on from the best point of a first solve with what is left of the limits."""
-    left = Limits(
-        None if limits.max_iter is None else max(0, limits.max_iter - result.iterations),
-        None if limits.max_eval is None else limits.max_eval - oracle.counts["objective"],
-        None if limits.max_time is None else max(0.0, limits.max_time - result.time),
-    )
-    second = run(method, oracle, result.x, left, watchers, seed=result.seed)
-    if not np.isfinite(second.fun):
-        # Nothing was left for even one evaluation: the first answer stands.
+    warm: WarmStart | None = None
+    y = result.multipliers.constraints
+    if oracle.derivatives == "estimated" and np.isfinite(y).all():
+        warm = WarmStart(result.x, y)
+    left = _left(limits, result, oracle)
+    second = run(method, oracle, result.x, left, watchers, warm=warm, seed=result.seed)
+    lost = second.point is PointStatus.UNKNOWN and result.point is PointStatus.FEASIBLE
+    if lost or not np.isfinite(second.fun):
+        # Nothing was left for even one evaluation, or little: the first answer stands.
         return _counted(result, oracle)
     return replace(
         second,

@@ -183,7 +183,8 @@ def _consistent(best: CertifiedPoint, method: AbstractMethod[Any]) -> bool:
     wanted, cert = method.tolerances(), best.certificate
     if best.status is PointStatus.STATIONARY:
         limit = wanted.tol * cert.scale
-        return cert.primal <= wanted.ctol and max(cert.dual, cert.complementarity) <= limit
+        worst = max(cert.dual, cert.complementarity) + cert.derivative_error
+        return cert.primal <= wanted.ctol and worst <= limit
     if best.status in (PointStatus.FEASIBLE, PointStatus.UNBOUNDED_DIRECTION):
         return cert.primal <= wanted.ctol
     if best.status is PointStatus.INFEASIBLE_STATIONARY:
@@ -210,5 +211,12 @@ def _message(outcome: Outcome, best: CertifiedPoint) -> str:
         )
     if best.certificate.derivatives == "estimated":
         what += ", judged by derivatives estimated from differences"
+        if (
+            best.status is not PointStatus.STATIONARY
+            and best.certificate.derivative_error > 0.0
+        ):
+            what += (
+                f", whose error of {best.certificate.derivative_error:.0e} leaves more unsaid"
+            )
     sentence = f"{why}; {what}."
     return sentence[0].upper() + sentence[1:]

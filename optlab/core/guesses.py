@@ -1,7 +1,8 @@
 """What a solve took for granted, and whether it held where the solve went.
 
 Which rows are linear, and which entries of an estimated Jacobian can be nonzero, is guessed near the start
-point when the user does not say. Both guesses are checked at the ends of the solve.
+point when the user does not say. Both guesses are checked at the ends of the solve, and so is whether the
+steps of the differences were good enough for the accuracy that was wanted.
 """
 
 from __future__ import annotations
@@ -11,20 +12,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from optlab.core.control import BudgetSpent
+from optlab.core.derivatives.accuracy import derivative_error, refined
 from optlab.core.derivatives.jacobian import EstimatedJacobian
 from optlab.core.probe import still_linear
-from optlab.core.status import StopReason
+from optlab.core.status import PointStatus, StopReason
 from optlab.errors import EvaluationError, OptlabWarning
 from optlab.typing import is_a
 
 if TYPE_CHECKING:
+    from optlab.core.control import Limits
     from optlab.core.oracle import Oracle
     from optlab.core.problem import Problem
     from optlab.core.progress import Progress
     from optlab.core.result import Result
     from optlab.typing import Mask, Vector
 
-__all__ = ["LastPoint", "guesses", "refuted"]
+__all__ = ["LastPoint", "refuted"]
+
+_BLAME = 0.1
+"""Share of the residuals that the error of the derivatives must have to be the reason for them."""
 
 _EXHAUSTED = (
     StopReason.EVAL_ERROR,
@@ -47,16 +54,15 @@ class LastPoint:
         self.x = progress.x
 
 
-def guesses(problem: Problem) -> bool:
-    """Whether the problem rests on a pattern that must be checked."""
-    return is_a(problem.jacobian, EstimatedJacobian)
-
-
-def refuted(result: Result, oracle: Oracle, last: LastPoint, *, probed: bool) -> Problem | None:
+def refuted(
+    result: Result, oracle: Oracle, limits: Limits, last: LastPoint, *, probed: bool
+) -> Problem | None:
     """Check the guesses at the ends of a solve.
 
     Parameters
     ----------
+    limits
+        What is left for the checks.
     probed
         Whether the linear rows were guessed.
 
@@ -70,13 +76,35 @@ def refuted(result: Result, oracle: Oracle, last: LastPoint, *, probed: bool) ->
     points = [x for x in (result.x, last.x) if x is not None]
     problem = oracle.problem
     changes: dict[str, Any] = {}
-    linear = _linear(oracle, points) if probed else None
-    if linear is not None:
-        changes["linear"] = linear
-    jacobian = _wider(oracle, points) if guesses(problem) else None
-    if jacobian is not None:
-        changes["jacobian"] = jacobian
+    before = oracle.set_limits(limits)
+    try:
+        linear = _linear(oracle, points) if probed else None
+        if linear is not None:
+            changes["linear"] = linear
+        jacobian = _wider(oracle, points) if is_a(problem.jacobian, EstimatedJacobian) else None
+        if jacobian is not None:
+            changes["jacobian"] = jacobian
+        elif linear is None and problem.derivatives == "estimated":
+            changes |= _finer(result, oracle)
+    except BudgetSpent:
+        return None
+    finally:
+        oracle.restore_limits(before)
     return problem.replace(**changes) if changes else None
+
+
+def _finer(result: Result, oracle: Oracle) -> dict[str, Any]:
+    """Return better estimates when those at hand are what keeps the point from being stationary."""
+    cert = result.certificate
+    if result.point is not PointStatus.FEASIBLE or not np.isfinite(cert.dual):
+        return {}
+    y = np.nan_to_num(result.multipliers.constraints)
+    error = cert.derivative_error
+    if not error > 0.0:
+        error = derivative_error(oracle, result.x, y)
+    if error < _BLAME * max(cert.dual, cert.complementarity):
+        return {}
+    return refined(oracle, result.x, y)
 
 
 def _linear(oracle: Oracle, points: list[Vector]) -> Mask | None:

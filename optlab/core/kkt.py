@@ -155,6 +155,11 @@ class Certificate:
     """``"estimated"`` when gradient or Jacobian come from differences: ``dual``, ``complementarity`` and
     the estimators are then only as good as these; ``primal`` and ``Ec`` do not depend on them."""
 
+    derivative_error: float = 0.0
+    """How far grad f + J'y may be off (max-norm): its change when the steps of the differences are
+    doubled. Looked at before a point is called stationary, and counted with ``dual`` then; 0 for exact
+    derivatives, nan when it was not looked at."""
+
     def as_dict(self) -> dict[str, Any]:
         """Return the fields by name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
@@ -280,6 +285,7 @@ def _estimators(
         complementarity=_max(minima[~missing]),
         scale=scale,
         derivatives=problem.derivatives,
+        derivative_error=0.0 if problem.derivatives == "exact" else math.nan,
     )
 
 

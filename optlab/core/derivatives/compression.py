@@ -133,18 +133,23 @@ def read_pattern(given: Any, shape: tuple[int, int], label: str) -> Pattern:
     Parameters
     ----------
     given
-        bool array, or any array or scipy.sparse matrix whose nonzeros (stored zeros included) are the
-        pattern.
+        bool array, or a scipy.sparse matrix whose stored entries are the pattern, zeros included.
 
     Raises
     ------
     OptionError
-        When its shape is wrong.
+        When its shape is wrong, or it is a dense array of numbers: the values of a Jacobian at one point
+        have zeros that are none at others.
     """
     sparse = hasattr(given, "tocoo")
     array: Any = given.tocoo() if sparse else np.asarray(given)
     found = tuple(int(k) for k in array.shape)
     if found != shape:
         raise OptionError(f"{label} has shape {found}; shape {shape} is needed")
+    if not sparse and array.dtype != np.bool_:
+        raise OptionError(
+            f"{label} is a dense array of {array.dtype}; a bool array or a scipy.sparse matrix is needed, "
+            "true or stored where an entry can be nonzero at some point"
+        )
     rows, columns = (array.row, array.col) if sparse else array.nonzero()
     return Pattern.from_positions(rows, columns, shape)

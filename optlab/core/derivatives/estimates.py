@@ -40,15 +40,26 @@ Sample: TypeAlias = Callable[[str, Any], Any]
 class AbstractEstimate(ABC):
     """A derivative estimated from values of another function."""
 
-    __slots__ = ("options", "problem")
+    __slots__ = ("options", "problem", "steps")
 
-    def __init__(self, options: Differences, problem: Problem | None = None) -> None:
+    def __init__(
+        self,
+        options: Differences,
+        problem: Problem | None = None,
+        steps: Vector | float | None = None,
+    ) -> None:
         self.options = options
         self.problem = problem
+        self.steps: Vector | float = options.relative_step() if steps is None else steps
+        """Steps relative to max(1, |x_j|), (n,) or one for all."""
 
     def bound_to(self, problem: Problem) -> Self:
         """Return the same estimate for another problem."""
-        return type(self)(self.options, problem)
+        return type(self)(self.options, problem, self._steps_for(problem))
+
+    def _steps_for(self, problem: Problem) -> Vector | float | None:
+        """Return the steps, None when they were chosen for another number of variables."""
+        return self.steps if np.size(self.steps) in (1, problem.n) else None
 
     @abstractmethod
     def through(self, sample: Sample) -> Callable[..., Any]:
@@ -74,8 +85,8 @@ class AbstractEstimate(ABC):
 
     def real_stencil(self, x: Vector) -> Stencil:
         """Return the scheme's points around x, within the bounds."""
-        p, o = self.home, self.options
-        return stencil(x, p.lb, p.ub, o.scheme, o.relative_step())
+        p = self.home
+        return stencil(x, p.lb, p.ub, self.options.scheme, self.steps)
 
 
 class AbstractFirstOrder(AbstractEstimate):
@@ -86,6 +97,10 @@ class AbstractFirstOrder(AbstractEstimate):
     @abstractmethod
     def estimate(self, sample: Sample, x: Vector) -> Any:
         """Estimate the derivative at x, (n,), from values that ``sample`` gives."""
+
+    @abstractmethod
+    def with_steps(self, options: Differences, steps: Vector | float) -> Self:
+        """Return the same estimate with another scheme and relative steps."""
 
     def __call__(self, x: Vector) -> Any:
         """Estimate at x, calling the problem's functions directly."""
@@ -100,6 +115,10 @@ class EstimatedGradient(AbstractFirstOrder):
     """Gradient of the objective: one or two evaluations for every variable that can move."""
 
     __slots__ = ()
+
+    def with_steps(self, options: Differences, steps: Vector | float) -> EstimatedGradient:
+        """Return the same estimate with another scheme and relative steps."""
+        return EstimatedGradient(options, self.problem, steps)
 
     def estimate(self, sample: Sample, x: Vector) -> Vector:
         """Estimate the gradient at x, shape (n,)."""

@@ -36,8 +36,13 @@ class EstimatedHessian(AbstractEstimate):
 
     __slots__ = ("_mirror", "groups", "pattern")
 
-    def __init__(self, options: Differences, problem: Problem | None = None) -> None:
-        super().__init__(options, problem)
+    def __init__(
+        self,
+        options: Differences,
+        problem: Problem | None = None,
+        steps: Vector | float | None = None,
+    ) -> None:
+        super().__init__(options, problem, steps)
         if problem is None:
             return
         if options.hessian_pattern is None:

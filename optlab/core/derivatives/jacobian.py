@@ -78,17 +78,22 @@ class EstimatedJacobian(AbstractFirstOrder):
         self,
         options: Differences,
         problem: Problem | None = None,
-        pattern: Pattern | None = None,
+        steps: Vector | float | None = None,
+        plan: tuple[Pattern | None, _Plan | None] = (None, None),
     ) -> None:
-        super().__init__(options, problem)
-        self._pattern = pattern
-        self._plan: _Plan | None = None
+        super().__init__(options, problem, steps)
+        self._pattern, self._plan = plan
 
     def bound_to(self, problem: Problem) -> Self:
         """Return the same estimate for another problem; a pattern found for the same rows is kept."""
         old = self.problem
         same = old is not None and old.n == problem.n and old.constraints == problem.constraints
-        return type(self)(self.options, problem, self._pattern if same else None)
+        known = self._pattern if same else None
+        return type(self)(self.options, problem, self._steps_for(problem), (known, None))
+
+    def with_steps(self, options: Differences, steps: Vector | float) -> EstimatedJacobian:
+        """Return the same estimate with another scheme and relative steps."""
+        return EstimatedJacobian(options, self.problem, steps, (self._pattern, self._plan))
 
     @property
     def pattern(self) -> Pattern | None:
@@ -295,7 +300,7 @@ class EstimatedJacobian(AbstractFirstOrder):
         """Return the estimate with the positions that are nonzero near x added."""
         found = self.detect(sample, x)
         known = found if self._pattern is None else self._pattern.union(found)
-        return EstimatedJacobian(self.options, self.problem, known)
+        return EstimatedJacobian(self.options, self.problem, self.steps, (known, None))
 
     def _refuse_wrong_pattern(self, sample: Sample, x: Vector, pattern: Pattern) -> None:
         """Check a given pattern at the start.
@@ -305,7 +310,9 @@ class EstimatedJacobian(AbstractFirstOrder):
         ProblemError
             Names a row and the columns that are missing.
         """
-        probe = EstimatedJacobian(self.options, self.home.replace(linear=None), pattern)
+        probe = EstimatedJacobian(
+            self.options, self.home.replace(linear=None), self.steps, (pattern, None)
+        )
         try:
             rows = probe.incomplete_rows(sample, x)
         except EvaluationError:

@@ -117,7 +117,9 @@ class Stencil:
         return bool(self.base.any())
 
 
-def stencil(x: Vector, lb: Vector, ub: Vector, scheme: str, relative: float) -> Stencil:
+def stencil(
+    x: Vector, lb: Vector, ub: Vector, scheme: str, relative: Vector | float
+) -> Stencil:
     """Choose the points around x, all within the bounds.
 
     Parameters
@@ -127,7 +129,7 @@ def stencil(x: Vector, lb: Vector, ub: Vector, scheme: str, relative: float) -> 
     scheme
         ``"2-point"`` or ``"3-point"``.
     relative
-        Wanted step for |x| <= 1.
+        Wanted steps for |x_j| <= 1, (n,) or one for all.
 
     Returns
     -------
