@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from planted import Planted, planted
 from scipy.sparse import csr_array
@@ -21,6 +21,7 @@ import optlab
 from optlab.core.kkt import certificate
 from optlab.core.reduction import Chain, FixedVariables, Inverse, Multiplied
 from optlab.core.reduction.presolve import Presolve
+from optlab.linalg.polyhedron import EmptyPolyhedronError, Polyhedron
 from optlab.typing import Vector
 
 ROUNDING = 1e-9
@@ -283,3 +284,47 @@ def test_a_warm_start_survives_the_way_there_and_back(made: Dressed, seed: int) 
     solved = inverse.back(known_point(made, reduced), exact=True)
     again = inverse.back(inverse.forward(solved), exact=True)
     assert certificate(original, again.x, again.y, again.z).E1 <= 1e-8
+
+
+@given(made=dressed(), data=st.data())
+def test_a_contradiction_is_found_and_proven_in_the_users_rows(
+    made: Dressed, data: Any
+) -> None:
+    linear = np.flatnonzero(made.base.k == 0.0)
+    assume(linear.size > 0)
+    i = int(data.draw(st.sampled_from(linear.tolist())))
+    a, high = made.base.A[i], float(made.base.cu[i])
+    # One more multiple of a planted row, above its upper side.
+    made.add("against", a, high + data.draw(st.floats(0.01, 10.0)), np.inf, made.factor())
+    problem = made.problem(sparse=True)
+    with pytest.raises(EmptyPolyhedronError, match="contradict each other") as caught:
+        undress(problem)
+    rows = problem.linear
+    assert rows is not None
+    ray = caught.value.ray
+    assert not ray[~rows].any()
+    constant = problem.constraints(np.zeros(problem.n))[rows]
+    J: Any = problem.jacobian(np.zeros(problem.n))
+    polyhedron = Polyhedron(
+        J[rows],
+        problem.cl[rows] - constant,
+        problem.cu[rows] - constant,
+        problem.lb,
+        problem.ub,
+    )
+    assert polyhedron.proves_empty(ray[rows])
+
+
+@pytest.mark.parametrize("method", ["pasa", "npasa"])
+@settings(max_examples=25)
+@given(made=dressed())
+def test_solved_to_the_planted_solution_with_the_users_multipliers(
+    method: str, made: Dressed
+) -> None:
+    assume(bool(made.base.Q.any()) and (method == "npasa" or not made.base.k.any()))
+    problem = made.problem(sparse=True)
+    result = optlab.minimize(problem, method=method, tol=1e-8, options={"presolve": True})
+    assert result.success, result
+    # The linear term moves the fixed variables nowhere.
+    np.testing.assert_allclose(result.x, made.x, atol=1e-5)
+    assert result.multipliers.constraints.shape == (problem.m,)
