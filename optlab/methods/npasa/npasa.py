@@ -129,7 +129,7 @@ class NPASA(AbstractMethod[State]):
     restarts: int = 2
     """Feasibility phases before a point is left as locally infeasible."""
 
-    presolve: bool = False
+    presolve: bool = True
     """Whether to remove linear rows that are not needed before anything else."""
 
     columns: ClassVar[tuple[Column, ...]] = (

@@ -76,7 +76,7 @@ class PASA(AbstractMethod[State]):
     products: int = 200
     """Hessian-vector products in one Newton direction, for problems with products only."""
 
-    presolve: bool = False
+    presolve: bool = True
     """Whether to remove linear rows that are not needed before anything else."""
 
     columns: ClassVar[tuple[Column, ...]] = (
