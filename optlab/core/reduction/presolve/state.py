@@ -133,18 +133,14 @@ class Working:
     def activity(self, counts: Indices) -> Activity:
         """Bound all rows over the bounds."""
         k = self.rows.size
-        up = self.value > 0.0
-        lb, ub = self.lb[self.col], self.ub[self.col]
-        least = self.value * np.where(up, lb, ub)
-        most = self.value * np.where(up, ub, lb)
-        magnitude = np.abs(least, where=np.isfinite(least), out=np.zeros(least.size))
-        magnitude += np.abs(most, where=np.isfinite(most), out=np.zeros(most.size))
-        size = self.fixed_size + row_sums(self.row, magnitude, k)
+        at_lb, at_ub = self.value * self.lb[self.col], self.value * self.ub[self.col]
+        reach = finite_size(self.lb) + finite_size(self.ub)
+        size = self.fixed_size + row_sums(self.row, np.abs(self.value) * reach[self.col], k)
         sides = finite_size(self.lower) + finite_size(self.upper) + np.abs(self.rows.constant)
         terms = counts + self.fixed_count + 3
         return Activity(
-            low=self.fixed_sum + row_sums(self.row, least, k),
-            high=self.fixed_sum + row_sums(self.row, most, k),
+            low=self.fixed_sum + row_sums(self.row, np.minimum(at_lb, at_ub), k),
+            high=self.fixed_sum + row_sums(self.row, np.maximum(at_lb, at_ub), k),
             error=self.rows.noise + EPS * (terms * size + sides),
             size=size + sides,
         )
@@ -170,4 +166,6 @@ def limits(low: Vector, high: Vector) -> tuple[Vector, Vector]:
 
 def finite_size(side: Vector) -> Vector:
     """Return magnitudes, 0 for infinite sides."""
-    return np.where(np.isfinite(side), np.abs(side), 0.0)
+    size: Vector = np.abs(side)
+    size[size == np.inf] = 0.0
+    return size
