@@ -38,6 +38,7 @@ _BUILTIN = {
     # Other projects' solvers: the modules are light, the solvers are imported when they run.
     "ipopt": "optlab.methods.external.ipopt",
     "pounce": "optlab.methods.external.pounce",
+    "uno": "optlab.methods.external.uno",
 }
 """Name of a method -> module that registers it when imported."""
 
