@@ -236,12 +236,19 @@ def test_any_point_keeps_its_residuals(made: Dressed, seed: int) -> None:
     assert certificate(original, back.x, back.y, back.z).primal <= 2.0 * before + ROUNDING
 
 
+def gradients(problem: optlab.Problem, at: Multiplied) -> Vector:
+    """Return grad f + J'y + z, (n,)."""
+    assert at.y is not None
+    assert at.z is not None
+    d: Vector = np.asarray(problem.gradient(at.x)) + at.z
+    return d + problem.jacobian(at.x).T @ at.y if problem.m else d
+
+
 def weighed(problem: optlab.Problem, x: Vector, y: Vector, z: Vector) -> tuple[float, float]:
     """Return |grad L| and the sum of multipliers times signed gaps."""
-    gradient = np.asarray(problem.gradient(x)) + z
+    gradient = gradients(problem, Multiplied(x, y, z))
     at, low, high, signed = x, problem.lb, problem.ub, z
     if problem.m:
-        gradient += problem.jacobian(x).T @ y
         at = np.concatenate((x, problem.constraints(x)))
         low, high = np.concatenate((low, problem.cl)), np.concatenate((high, problem.cu))
         signed = np.concatenate((z, y))
@@ -270,16 +277,18 @@ def test_a_point_within_the_reduced_bounds_and_rows_is_feasible(
 def test_a_warm_start_survives_the_way_there_and_back(made: Dressed, seed: int) -> None:
     original = made.problem(sparse=True)
     reduced, inverse = undress(original)
-    x, rng = made.x, np.random.default_rng(seed)
-    y = rng.standard_normal(original.m)
-    z = -(np.asarray(original.gradient(x)) + original.jacobian(x).T @ y)
-    forth = inverse.forward(Multiplied(x, y, z))
-    assert forth.z is not None
-    residual = np.asarray(reduced.gradient(forth.x)) + forth.z
-    if reduced.m:
-        assert forth.y is not None
-        residual += reduced.jacobian(forth.x).T @ forth.y
-    np.testing.assert_allclose(residual, 0.0, atol=ROUNDING)
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(-3.0, 3.0, reduced.n)
+    start = Multiplied(x, rng.standard_normal(reduced.m), rng.standard_normal(reduced.n))
+    there = inverse.back(start, exact=True)
+    again = inverse.forward(there)
+    np.testing.assert_array_equal(again.x, x)
+    np.testing.assert_allclose(
+        gradients(reduced, again), gradients(reduced, start), atol=ROUNDING
+    )
+    assert again.z is not None
+    assert start.z is not None
+    np.testing.assert_allclose(again.z, start.z, atol=ROUNDING)
     # At a solution the estimators do not notice.
     solved = inverse.back(known_point(made, reduced), exact=True)
     again = inverse.back(inverse.forward(solved), exact=True)

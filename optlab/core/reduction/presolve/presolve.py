@@ -222,6 +222,7 @@ class PresolveInverse(Inverse):
         self._steps: list[Step] = work.steps
         self._absorbed: list[Absorbed] = work.absorbed
         self._alive = work.alive
+        self._redundant = work.redundant
 
     def point(self, x: Vector) -> Vector:
         """Return x."""
@@ -246,11 +247,16 @@ class PresolveInverse(Inverse):
         return Multiplied(at.x, full, z)
 
     def forward(self, at: Multiplied) -> Multiplied:
-        """Move the multipliers of removed rows to the rows and bounds that took their place."""
+        """Move the multipliers of removed rows to the rows and bounds that took their place.
+
+        A redundant row has none here. What an earlier problem left it says nothing about the bounds
+        of its variables, which would all be taken for active.
+        """
         if at.y is None:
             return at
         rows = self._rows
         y, z = at.y[rows.numbers], None if at.z is None else at.z.copy()
+        y[self._redundant] = 0.0
         before = y.copy()
         for merge in self._absorbed:
             np.add.at(y, merge.kept, merge.scale * y[merge.other])

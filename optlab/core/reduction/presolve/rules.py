@@ -82,6 +82,7 @@ def _drop_redundant(work: Working, activity: Activity, counts: Indices) -> None:
     high |= np.isposinf(work.upper)
     found = work.alive & ~work.left_alone & low & high
     if found.any():
+        work.redundant |= found
         work.drop("empty", found & (counts == 0))
         work.drop("redundant", found & (counts > 0))
 

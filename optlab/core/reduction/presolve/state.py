@@ -67,6 +67,9 @@ class Working:
     left_alone: Mask
     """(k,) rows that contradict others by more than rounding and less than proves anything."""
 
+    redundant: Mask
+    """(k,) rows that hold wherever the bounds do; empty ones among them."""
+
     row: Indices
     """Entries of living rows at variables that are not fixed, sorted by row."""
 
@@ -100,6 +103,7 @@ class Working:
             upper=cu - rows.constant,
             alive=np.ones(k, dtype=bool),
             left_alone=np.zeros(k, dtype=bool),
+            redundant=np.zeros(k, dtype=bool),
             row=rows.owners(),
             col=rows.col,
             value=rows.value,
