@@ -1,9 +1,11 @@
 """How accurate estimated derivatives are at a point, and better steps where they are not.
 
 The estimate with steps twice as long has a truncation error two (2-point) or four (3-point) times as
-large and half the rounding error, so the change says how large both are:
+large, so the change says how large it is; what rounding does is known from the size of the values:
 
-    error = max_j |D(2d)_j - D(d)_j|,      D(d) = grad f + J'y estimated with steps d
+    error = max_j |D(2d)_j - D(d)_j| + noise (|f| + sum_i |y_i c_i|) / d_j
+
+where D(d) is grad f + J'y estimated with steps d and the sum is over the rows that depend on x_j.
 """
 
 from __future__ import annotations
@@ -62,10 +64,10 @@ def derivative_error(door: Evaluable, x: Vector, y: Vector) -> float:
             if is_a(estimate, AbstractFirstOrder) and (weights is None or weights.any()):
                 sample: Sample = getattr(door, "sample", estimate.direct)
                 known = getattr(door, verb)(x)
-                total += _error_of(estimate, sample, x, (known, weights))
+                total += np.abs(_error_of(estimate, sample, x, (known, weights)))
     except (BudgetSpent, EvaluationError):
         return math.inf
-    return float(np.abs(total).max(initial=0.0))
+    return float(total.max(initial=0.0))
 
 
 def _error_of(
@@ -77,7 +79,21 @@ def _error_of(
         return _disagreement(estimate, sample, x, known)
     coarse = estimate.with_steps(estimate.options, 2.0 * estimate.steps).estimate(sample, x)
     change = coarse - value
-    return np.asarray(change if weights is None else change.T @ weights)
+    change = np.asarray(change if weights is None else change.T @ weights)
+    rounding = _rounding(estimate, sample, x, (value, weights)) / np.maximum(1.0, np.abs(x))
+    return np.abs(change) + rounding / estimate.steps
+
+
+def _rounding(
+    estimate: Any, sample: Sample, x: Vector, known: tuple[Any, Vector | None]
+) -> Vector:
+    """Return noise (|f| or sum_i |y_i c_i|), the rounding error of D(d) times d, (n,)."""
+    value, weights = known
+    noise = estimate.options.noise
+    if weights is None:
+        return np.full(x.size, noise * abs(float(sample("objective", x))))
+    c = np.abs(np.asarray(sample("constraints", x)) * weights)
+    return np.asarray(noise * ((abs(value) > 0.0) * 1.0).T @ c)
 
 
 def _disagreement(
@@ -124,10 +140,13 @@ def refined(oracle: Oracle, x: Vector, y: Vector) -> dict[str, Any]:
             except EvaluationError:
                 values.append(None)  # a long step may leave the domain of a function
         weights = None if verb == "gradient" else np.abs(y) + 1.0
-        changes = [_size(before, after, weights, x.size) for before, after in pairwise(values)]
+        changes = [_size(*pair, weights, x.size) for pair in pairwise(values)]
         nothing = np.full(x.size, math.inf)
-        # A small change may be chance: both neighbours must agree.
+        # A small change may be chance: both neighbours must agree, and rounding is never less than this.
         errors = np.maximum(np.array([nothing, *changes]), np.array([*changes, nothing]))
+        known = next((v for v in values if v is not None), np.zeros(x.size))
+        rounding = _rounding(estimate, oracle.sample, x, (known, weights))
+        errors += rounding / (base * _CANDIDATES[:, None] * np.maximum(1.0, np.abs(x)))
         best = _CANDIDATES[np.argmin(errors, axis=0)]
         unclear = ~np.isfinite(errors.min(axis=0))
         found[verb] = estimate.with_steps(options, base * np.where(unclear, 1.0, best))
