@@ -69,8 +69,10 @@ RETRY = 20
 TRUSTED_BACKWARD_ERROR = 1e-9
 # Residual (relative to b) above which a solve asks for the next rung.
 ACCEPTED_RESIDUAL = 1e-6
-# Up to this order the dense factorization is the cheapest one with pivoting.
-DENSE_PIVOTING_ORDER = 1000
+# Up to the first order the dense factorization is the cheapest one with pivoting, up to the second
+# it is worth its time where SSIDS is not installed.
+DENSE_PIVOTING_ORDER = 300
+DENSE_PIVOTING_ORDER_MAX = 1000
 # A factor with more than this part of the n^2 entries is full; up to this order a dense
 # factorization then replaces it.
 DENSE_FILL = 0.25
@@ -213,9 +215,9 @@ class Analysis:
 
 
 def _pivoting_backend(order: int) -> str | None:
-    if order <= DENSE_PIVOTING_ORDER:
-        return "dense"
-    return "ssids" if is_available("ssids") else None
+    if order > DENSE_PIVOTING_ORDER and is_available("ssids"):
+        return "ssids"
+    return "dense" if order <= DENSE_PIVOTING_ORDER_MAX else None
 
 
 class SparseFaceFactor(AbstractFaceFactor):
