@@ -39,6 +39,9 @@ _BUILTIN = {
     "ipopt": "optlab.methods.external.ipopt",
     "pounce": "optlab.methods.external.pounce",
     "uno": "optlab.methods.external.uno",
+    "slsqp": "optlab.methods.external.scipy_peers",
+    "trust-constr": "optlab.methods.external.scipy_peers",
+    "lbfgsb": "optlab.methods.external.scipy_peers",
 }
 """Name of a method -> module that registers it when imported."""
 
