@@ -81,14 +81,14 @@ def backends(repeats: int) -> list[dict[str, Any]]:
         pattern = KKTPattern(W, J, sp.csr_array((0, n)))
         alive = np.ones(n + m, dtype=bool)
         values = pattern.assemble(W.data, J.data, 1e-8, np.full(m, 1e-8), alive)
-        b = pattern.matvec(values.data, np.ones(n + m))
+        b = pattern.symmetric(values.data) @ np.ones(n + m)
         for name in available_backends():
             if name == "dense" and n + m > DENSE_MAX:
                 continue
             symbolic = analyze(pattern.lower, name)
             factor = symbolic.factorize(values.data)
             x = factor.solve(b)
-            residual = np.abs(pattern.matvec(values.data, x) - b).max() / np.abs(b).max()
+            residual = np.abs(pattern.symmetric(values.data) @ x - b).max() / np.abs(b).max()
             rows.append({
                 "case": case, "order": n + m, "backend": name,
                 "analysis": cpu(partial(analyze, pattern.lower, name), repeats),

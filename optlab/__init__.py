@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from optlab import adapters, problems
     from optlab.api import methods, minimize, sources
     from optlab.linalg.projection import project
+    from optlab.series import sequence
 
 __version__ = "0.1.0"
 
@@ -44,6 +45,7 @@ __all__ = [
     "minimize",
     "problems",
     "project",
+    "sequence",
     "sources",
 ]
 
@@ -66,6 +68,7 @@ _LAZY = {
     "minimize": "optlab.api",
     "sources": "optlab.api",
     "project": "optlab.linalg.projection",
+    "sequence": "optlab.series",
 }
 """Name -> module; imported on first use, so that `import optlab` stays light."""
 

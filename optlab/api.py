@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -10,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 
 from optlab.core.control import Limits
+from optlab.core.derivatives import Differences, estimate_derivatives, wanted_differences
 from optlab.core.driver import run
+from optlab.core.guesses import LastPoint, refuted
 from optlab.core.method import AbstractMethod, MethodInfo, WarmStart
 from optlab.core.observers import History, user_callback
 from optlab.core.options import (
@@ -20,18 +21,18 @@ from optlab.core.options import (
     choose_method,
 )
 from optlab.core.oracle import Oracle
-from optlab.core.probe import find_linear_rows, still_linear
+from optlab.core.probe import find_linear_rows
 from optlab.core.problem import Problem
 from optlab.core.registry import ProblemSource, known_methods, known_sources, load_problem
 from optlab.core.result import Result
-from optlab.core.status import StopReason
-from optlab.errors import EvaluationError, OptionError, OptlabWarning, ProblemError
+from optlab.core.status import PointStatus
+from optlab.errors import OptionError, ProblemError
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from optlab.core.progress import Observer, Progress
-    from optlab.typing import Mask, Vector
+    from optlab.core.progress import Observer
+    from optlab.typing import Vector
 
 __all__ = ["Records", "methods", "minimize", "sources"]
 
@@ -57,6 +58,7 @@ def minimize(
     jac: Any = None,
     hess: Any = None,
     bounds: Any = None,
+    derivatives: str | Differences = "auto",
 ) -> Result:
     """Minimise a problem.
 
@@ -97,11 +99,17 @@ def minimize(
     params
         Parameters of a problem file.
     jac
-        For a function: ``jac(x) -> (n,)``, or True when ``fun`` returns (f, gradient).
+        For a function: ``jac(x) -> (n,)``, or True when ``fun`` returns (f, gradient), or a scheme as
+        for ``derivatives``.
     hess
         For a function: ``hess(x) -> (n, n)``.
     bounds
         For a function: n pairs (low, high), None meaning none, or an object with ``lb`` and ``ub``.
+    derivatives
+        What to do when the method needs a gradient or Jacobian that the problem lacks: ``"exact"``
+        refuses; ``"2-point"``, ``"3-point"``, ``"complex-step"`` or a ``Differences`` estimate it
+        (docs/derivatives.md); ``"auto"`` means ``"3-point"``. ``Result.message`` and
+        ``Result.certificate.derivatives`` say so.
 
     Returns
     -------
@@ -117,9 +125,11 @@ def minimize(
     -----
     When a problem does not say which rows are linear (``Problem.linear`` is None) they are found
     by comparing the Jacobian at three points, which is counted, and verified at the solution. If a
-    row turns out to be nonlinear after all, the solve goes on with that row as nonlinear.
+    row turns out to be nonlinear after all, the solve goes on with that row as nonlinear. The same
+    holds for the pattern of an estimated Jacobian.
     """
     problem = _problem(problem_or_fun, x0, params, (jac, hess, bounds))
+    wanted = wanted_differences(derivatives)
     limits = Limits(max_iter, max_eval, max_time)
     warm = _warm(warm_start, problem)
     start = problem.x0 if x0 is not None or warm is None else warm.x
@@ -129,11 +139,13 @@ def minimize(
         watchers = (*watchers, user_callback(callback))
     if method == "auto" and isinstance(options, AbstractMethod):
         method, options = options, None
+    early = None if method == "auto" else build_method(method, tol, options)
+    if wanted is not None and (early is None or early.info.needs_gradient):
+        problem = estimate_derivatives(problem, wanted)
     # Peers make nothing of the knowledge which rows are linear.
     probed = problem.m > 0 and problem.linear is None and problem.has_jacobian
-    if method != "auto":
+    if early is not None:
         # What can be said without evaluating anything is said first.
-        early = build_method(method, tol, options)
         check_capabilities(early.info, problem, rows=problem.linear is not None)
         probed = probed and not early.info.external
     oracle = Oracle(problem, executor=executor)
@@ -142,14 +154,15 @@ def minimize(
         oracle = _again(oracle, problem)
     chosen = build_method(choose_method(problem) if method == "auto" else method, tol, options)
     check_capabilities(chosen.info, problem)
-    if not probed:
+    if not (probed or problem.derivatives == "estimated"):
         return run(chosen, oracle, start, limits, watchers, warm=warm, seed=seed)
-    last = _LastPoint()
+    last = LastPoint()
     result = run(chosen, oracle, start, limits, (*watchers, last), warm=warm, seed=seed)
-    linear = _verified(result, oracle, last)
-    if linear is None:
+    left = _left(limits, result, oracle)
+    revised = refuted(result, oracle, left, last, probed=probed)
+    if revised is None:
         return _counted(result, oracle)
-    problem = problem.replace(linear=linear)
+    problem = revised
     if method == "auto":
         chosen = build_method(choose_method(problem), tol, options)
     check_capabilities(chosen.info, problem)
@@ -197,9 +210,10 @@ def _problem(
             )
         verbs = _Functions(thing, jac, hess)
         lb, ub = _bounds(bounds)
+        gradient = jac if isinstance(jac, str | Differences) else verbs.gradient
         return Problem(
             objective=verbs.objective,
-            gradient=None if jac is None or jac is False else verbs.gradient,
+            gradient=None if jac is None or jac is False else gradient,
             hessian=None if hess is None else verbs.hessian,
             x0=np.atleast_1d(np.asarray(x0, dtype=np.float64)),
             lb=lb,
@@ -240,22 +254,39 @@ def _warm(given: Result | WarmStart | None, problem: Problem) -> WarmStart | Non
     if given is None:
         return None
     if isinstance(given, Result):
-        y, z = given.multipliers.constraints, given.multipliers.bounds
-        known = bool(np.isfinite(y).all() and np.isfinite(z).all())
+        multipliers = given.multipliers
         given = WarmStart(
-            given.x, y if known else None, z if known else None, dict(given.extras)
+            given.x, multipliers.constraints, multipliers.bounds, dict(given.extras)
         )
-    for label, value, size in (
-        ("x", given.x, problem.n),
-        ("y", given.y, problem.m),
-        ("z", given.z, problem.n),
-    ):
-        if value is not None and value.shape != (size,):
-            raise ProblemError(
-                f"warm_start has {label} of shape {value.shape}; shape ({size},) is needed: it "
-                "must come from a problem of the same size"
-            )
-    return given
+    if not isinstance(given, WarmStart):
+        raise OptionError(
+            f"warm_start is a {type(given).__name__}; the Result of an earlier solve or a "
+            "WarmStart is needed"
+        )
+    x = _fitting("x", given.x, problem.n)
+    if not np.isfinite(x).all():
+        raise ProblemError(
+            "warm_start has a point x that is not finite; leave warm_start away to start from the "
+            "problem's own point"
+        )
+    y = None if given.y is None else _fitting("y", given.y, problem.m)
+    z = None if given.z is None else _fitting("z", given.z, problem.n)
+    if z is not None:
+        # Not known where a derivative was estimated and the variable cannot move, and not needed there.
+        z = np.where((problem.lb == problem.ub) & np.isnan(z), 0.0, z)
+    known = all(v is None or np.isfinite(v).all() for v in (y, z))
+    return WarmStart(x, y if known else None, z if known else None, given.extras)
+
+
+def _fitting(label: str, value: Any, size: int) -> Vector:
+    """Return a part of a warm start as a vector of the right size."""
+    vector: Vector = np.asarray(value, dtype=np.float64)
+    if vector.shape != (size,):
+        raise ProblemError(
+            f"warm_start has {label} of shape {vector.shape}; shape ({size},) is needed: it "
+            "must come from a problem of the same size"
+        )
+    return vector
 
 
 def _again(oracle: Oracle, problem: Problem) -> Oracle:
@@ -271,53 +302,14 @@ def _counted(result: Result, oracle: Oracle) -> Result:
     return replace(result, evaluations=dict(oracle.counts), callback_time=oracle.callback_time)
 
 
-class _LastPoint:
-    """An observer that remembers where the method was last, which need not be the best point."""
-
-    def __init__(self) -> None:
-        self.x: Vector | None = None
-
-    def __call__(self, k: int, progress: Progress) -> None:  # noqa: ARG002
-        self.x = progress.x
-
-
-def _verified(result: Result, oracle: Oracle, last: _LastPoint) -> Mask | None:
-    """Check at the ends of a solve that the rows called linear are.
-
-    Returns
-    -------
-    Mask or None
-        The rows that still look linear, when some do not and going on makes sense; else None.
-    """
-    if result.stop in _EXHAUSTED:
-        return None
-    linear = oracle.linear
-    for x in (result.x, last.x):
-        if x is not None:
-            try:
-                linear = linear & still_linear(oracle, oracle.x0, x)
-            except EvaluationError:
-                continue
-    if np.array_equal(linear, oracle.linear):
-        return None
-    wrong = int((oracle.linear & ~linear).sum())
-    warnings.warn(
-        f"{wrong} row(s) looked linear near the start point and are not; solving again with them "
-        "as nonlinear. Pass linear=... to optlab.Problem to avoid this.",
-        OptlabWarning,
-        stacklevel=3,
+def _left(limits: Limits, result: Result, oracle: Oracle) -> Limits:
+    """Return what a first solve left of the limits."""
+    spent = oracle.counts["objective"]
+    return Limits(
+        None if limits.max_iter is None else max(0, limits.max_iter - result.iterations),
+        None if limits.max_eval is None else max(0, limits.max_eval - spent),
+        None if limits.max_time is None else max(0.0, limits.max_time - result.time),
     )
-    return linear
-
-
-_EXHAUSTED = (
-    StopReason.EVAL_ERROR,
-    StopReason.USER,
-    StopReason.MAX_ITER,
-    StopReason.MAX_EVAL,
-    StopReason.MAX_TIME,
-)
-"""After these there is nothing left to go on with."""
 
 
 def _resumed(
@@ -328,14 +320,15 @@ def _resumed(
     watchers: Sequence[Observer],
 ) -> Result:
     """Go on from the best point of a first solve with what is left of the limits."""
-    left = Limits(
-        None if limits.max_iter is None else max(0, limits.max_iter - result.iterations),
-        None if limits.max_eval is None else limits.max_eval - oracle.counts["objective"],
-        None if limits.max_time is None else max(0.0, limits.max_time - result.time),
-    )
-    second = run(method, oracle, result.x, left, watchers, seed=result.seed)
-    if not np.isfinite(second.fun):
-        # Nothing was left for even one evaluation: the first answer stands.
+    warm: WarmStart | None = None
+    y = result.multipliers.constraints
+    if oracle.derivatives == "estimated" and np.isfinite(y).all():
+        warm = WarmStart(result.x, y)
+    left = _left(limits, result, oracle)
+    second = run(method, oracle, result.x, left, watchers, warm=warm, seed=result.seed)
+    lost = second.point is PointStatus.UNKNOWN and result.point is PointStatus.FEASIBLE
+    if lost or not np.isfinite(second.fun):
+        # Nothing was left for even one evaluation, or little: the first answer stands.
         return _counted(result, oracle)
     return replace(
         second,

@@ -1,6 +1,6 @@
 """The command ``optlab``.
 
-Exit codes: 0 solved, 1 not solved, 2 bad input.
+Exit codes: 0 solved, 1 not solved, 2 bad input; those of ``bench`` are in optlab.bench.command.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 import optlab
+from optlab.bench.arguments import add_arguments
 from optlab.errors import OptionError, OptlabError
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         "--log", type=Path, metavar="FILE.jsonl", help="write a line per iteration"
     )
     solve.add_argument("--quiet", action="store_true", help="show nothing; use the exit code")
+    add_arguments(commands.add_parser("bench", help="run problems with methods and compare"))
     for name, table in (("methods", optlab.methods), ("sources", optlab.sources)):
         command = commands.add_parser(name, help=f"list the {name}")
         command.set_defaults(run=lambda _, stream, table=table: _list(table, stream))
@@ -168,7 +170,7 @@ def _show(result: Result, problem: Problem, stream: IO[str]) -> None:
     write(f"work         {result.iterations} iterations, {result.time:.3f} s, {counts}\n\n")
     write("certificate (unscaled, recomputed on the problem as given)\n")
     for key, value in result.certificate.as_dict().items():
-        write(f"  {key:<16}{value:>12.3e}\n")
+        write(f"  {key:<16}{value if isinstance(value, str) else f'{value:.3e}':>12}\n")
     names = problem.variable_names or [f"x{j + 1}" for j in range(problem.n)]
     columns = (result.x, problem.lb, problem.ub, result.multipliers.bounds)
     _table(stream, ("variable", "value", "lower", "upper", "multiplier"), names, columns)

@@ -343,6 +343,8 @@ class _OuterRun:
         if checked is None or checked.status is PointStatus.STATIONARY:
             return None
         cert, wanted = checked.certificate, self._method.tolerances()
+        if cert.derivative_error > 0.0:
+            return None  # going on cannot make the derivatives better
         limit = wanted.tol * cert.scale
         factor = max(
             cert.primal / wanted.ctol, cert.dual / limit, cert.complementarity / limit, 1.0

@@ -149,6 +149,8 @@ def _confirmed(last: CertifiedPoint, stop: StopReason, incumbent: Incumbent | No
     """Whether the checker confirms what the method says of its last iterate."""
     if last.status in (PointStatus.STATIONARY, PointStatus.UNBOUNDED_DIRECTION):
         return True
+    if stop is StopReason.CONVERGED and last.certificate.derivative_error > 0.0:
+        return True  # stationary but for what the differences leave open
     if last.status is PointStatus.INFEASIBLE_STATIONARY:
         found_feasible = incumbent is not None and incumbent.violation == 0.0
         return stop is StopReason.STALLED and not found_feasible
@@ -183,7 +185,8 @@ def _consistent(best: CertifiedPoint, method: AbstractMethod[Any]) -> bool:
     wanted, cert = method.tolerances(), best.certificate
     if best.status is PointStatus.STATIONARY:
         limit = wanted.tol * cert.scale
-        return cert.primal <= wanted.ctol and max(cert.dual, cert.complementarity) <= limit
+        worst = max(cert.dual, cert.complementarity) + cert.derivative_error
+        return cert.primal <= wanted.ctol and worst <= limit
     if best.status in (PointStatus.FEASIBLE, PointStatus.UNBOUNDED_DIRECTION):
         return cert.primal <= wanted.ctol
     if best.status is PointStatus.INFEASIBLE_STATIONARY:
@@ -208,5 +211,14 @@ def _message(outcome: Outcome, best: CertifiedPoint) -> str:
             f" (primal {cert.primal:.1e}, dual {cert.dual:.1e}, "
             f"complementarity {cert.complementarity:.1e}, scale {cert.scale:.1e})"
         )
+    if best.certificate.derivatives == "estimated":
+        what += ", judged by derivatives estimated from differences"
+        if (
+            best.status is not PointStatus.STATIONARY
+            and best.certificate.derivative_error > 0.0
+        ):
+            what += (
+                f", whose error of {best.certificate.derivative_error:.0e} leaves more unsaid"
+            )
     sentence = f"{why}; {what}."
     return sentence[0].upper() + sentence[1:]

@@ -12,9 +12,20 @@ from optlab.core.sparse import as_matrix
 from optlab.errors import EvaluationError, ProblemError
 
 if TYPE_CHECKING:
+    from optlab.core.problem import Problem
     from optlab.typing import Matrix, Vector
 
-__all__ = ["FLOAT", "Incumbent", "Recent", "finite_matrix", "finite_vector", "immutable"]
+__all__ = [
+    "FLOAT",
+    "Incumbent",
+    "Recent",
+    "finite_matrix",
+    "finite_number",
+    "finite_vector",
+    "immutable",
+    "largest_violation",
+    "row_weights",
+]
 
 FLOAT = np.dtype(np.float64)
 
@@ -68,6 +79,49 @@ class Recent:
 def immutable(data: bytes) -> Vector:
     """Wrap bytes as a vector that nobody can write to."""
     return np.frombuffer(data) if data else _EMPTY
+
+
+def row_weights(y: Vector, m: int) -> Vector:
+    """Check the row weights of a Hessian; return an immutable copy.
+
+    Raises
+    ------
+    ProblemError
+        When they have the wrong shape or type.
+    """
+    if y.shape != (m,) or y.dtype != FLOAT:
+        raise ProblemError(
+            f"row weights have shape {y.shape} and dtype {y.dtype}; shape ({m},) and "
+            "float64 are needed"
+        )
+    return immutable(y.tobytes())
+
+
+def largest_violation(problem: Problem, x: Vector, c: Vector, *, bounds: bool) -> float:
+    """Return the largest violation of a row or, if there are ``bounds``, of a bound; at least 0."""
+    worst = 0.0
+    if problem.m:
+        worst = max(worst, float((problem.cl - c).max()), float((c - problem.cu).max()))
+    if bounds:
+        worst = max(worst, float((problem.lb - x).max()), float((x - problem.ub).max()))
+    return worst
+
+
+def finite_number(verb: str, raw: Any, x: Vector) -> float:
+    """Bring a function's value into a finite float.
+
+    Raises
+    ------
+    EvaluationError
+        When it is no number or not finite.
+    """
+    try:
+        value = float(raw)
+    except (TypeError, ValueError) as error:
+        raise EvaluationError(verb, x, error) from error
+    if not math.isfinite(value):
+        raise EvaluationError(verb, x, f"is {value}")
+    return value
 
 
 def finite_vector(

@@ -85,6 +85,11 @@ class Evaluable(Protocol):
         ...
 
     @property
+    def derivatives(self) -> str:
+        """``"exact"`` or ``"estimated"``: where gradient and Jacobian come from."""
+        ...
+
+    @property
     def has_gradient(self) -> bool:
         """Whether there is a gradient."""
         ...
@@ -146,7 +151,16 @@ class Certificate:
     """max(100, mean |multiplier|) / 100: dual and complementarity are divided by it before they are
     compared with a tolerance (s_d of [WB06])."""
 
-    def as_dict(self) -> dict[str, float]:
+    derivatives: str = "exact"
+    """``"estimated"`` when gradient or Jacobian come from differences: ``dual``, ``complementarity`` and
+    the estimators are then only as good as these; ``primal`` and ``Ec`` do not depend on them."""
+
+    derivative_error: float = 0.0
+    """How far grad f + J'y may be off (max-norm): its change when the steps of the differences are
+    doubled. Looked at before a point is called stationary, and counted with ``dual`` then; 0 for exact
+    derivatives, nan when it was not looked at."""
+
+    def as_dict(self) -> dict[str, Any]:
         """Return the fields by name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
@@ -270,6 +284,8 @@ def _estimators(
         dual=dual,
         complementarity=_max(minima[~missing]),
         scale=scale,
+        derivatives=problem.derivatives,
+        derivative_error=0.0 if problem.derivatives == "exact" else math.nan,
     )
 
 

@@ -15,7 +15,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optlab.core.control import BudgetSpent, Control, Limits
-from optlab.core.guards import FLOAT, Incumbent, Recent, finite_matrix, finite_vector, immutable
+from optlab.core.derivatives.estimates import connected
+from optlab.core.guards import (
+    FLOAT,
+    Incumbent,
+    Recent,
+    finite_matrix,
+    finite_number,
+    finite_vector,
+    immutable,
+    largest_violation,
+    row_weights,
+)
 from optlab.core.problem import Problem
 from optlab.core.status import StopReason
 from optlab.errors import CapabilityError, EvaluationError, OptlabError, ProblemError
@@ -59,10 +70,11 @@ class Oracle:
     """
 
     __slots__ = (
-        "_constraints", "_control", "_copies", "_gradient", "_has_bounds", "_hessian", "_jacobian",
-        "_max_eval", "_objective", "_shape", "_tracks", "callback_time", "cl", "counts", "ctol", "cu",
-        "executor", "has_gradient", "has_hessian", "has_hprod", "has_jacobian", "incumbent", "lb", "linear", "m",
-        "n", "problem", "ub", "x0",
+        "_constraints", "_control", "_copies", "_gradient", "_gradient_at", "_has_bounds", "_hessian",
+        "_hessian_at", "_jacobian", "_jacobian_at", "_max_eval", "_objective", "_shape", "_tracks",
+        "callback_time", "cl", "counts", "ctol", "cu", "derivatives", "executor", "has_gradient",
+        "has_hessian", "has_hprod", "has_jacobian", "incumbent", "lb", "linear", "m", "n", "problem",
+        "ub", "x0",
     )  # fmt: skip
 
     def __init__(
@@ -76,10 +88,9 @@ class Oracle:
     ) -> None:
         self.problem = problem
         self.n, self.m = problem.n, problem.m
-        self.lb, self.ub = problem.lb, problem.ub
-        self.cl, self.cu = problem.cl, problem.cu
-        self.has_gradient = problem.has_gradient
-        self.has_jacobian = problem.has_jacobian
+        self.lb, self.ub, self.cl, self.cu = problem.lb, problem.ub, problem.cl, problem.cu
+        self.derivatives = problem.derivatives
+        self.has_gradient, self.has_jacobian = problem.has_gradient, problem.has_jacobian
         self.has_hessian = problem.has_hessian
         self.has_hprod = problem.has_hprod or problem.has_hessian
         self.x0: Vector = problem.x0
@@ -101,6 +112,10 @@ class Oracle:
         self._max_eval: float = math.inf
         self._shape = (problem.n,)
         self._has_bounds = bool(np.isfinite(problem.lb).any() or np.isfinite(problem.ub).any())
+        verbs = (problem.gradient, problem.jacobian, problem.hessian)
+        self._gradient_at, self._jacobian_at, self._hessian_at = (
+            connected(v, self.sample) for v in verbs
+        )
         self._objective = Recent()
         self._gradient = Recent()
         self._constraints = Recent()
@@ -121,12 +136,7 @@ class Oracle:
             raise BudgetSpent(StopReason.MAX_EVAL)
         point = self._admit(x, key)
         raw = self._call("objective", self.problem.objective, point)
-        try:
-            f = float(raw)
-        except (TypeError, ValueError) as error:
-            raise EvaluationError("objective", point, error) from error
-        if not math.isfinite(f):
-            raise EvaluationError("objective", point, f"is {f}")
+        f = finite_number("objective", raw, point)
         recent.put(key, f)
         if self._tracks:
             c = self._constraints.find(key) if self.m else _NO_ROWS
@@ -143,7 +153,7 @@ class Oracle:
         if key == recent.old_key:
             return recent.swap()  # type: ignore[no-any-return]
         point = self._admit(x, key)
-        raw = self._call("gradient", self.problem.gradient, point)
+        raw = self._call("gradient", self._gradient_at, point)
         g = finite_vector("gradient", raw, self._shape, point, copy=self._copies)
         recent.put(key, g)
         return g
@@ -179,7 +189,7 @@ class Oracle:
         if key == recent.old_key:
             return recent.swap()  # type: ignore[no-any-return]
         point = self._admit(x, key)
-        raw = self._call("jacobian", self.problem.jacobian, point)
+        raw = self._call("jacobian", self._jacobian_at, point)
         J = finite_matrix(
             "jacobian", raw, (self.m, self.n), point, copy=self._copies, like=recent.value
         )
@@ -195,8 +205,8 @@ class Oracle:
         if key == recent.old_key:
             return recent.swap()  # type: ignore[no-any-return]
         point = self._admit(x, key[0])
-        weights = self._weights(y)
-        raw = self._call("hessian", self.problem.hessian, point, weights, sigma)
+        weights = row_weights(y, self.m)
+        raw = self._call("hessian", self._hessian_at, point, weights, sigma)
         H = finite_matrix(
             "hessian", raw, (self.n, self.n), point, copy=self._copies, like=recent.value
         )
@@ -213,7 +223,7 @@ class Oracle:
                 "hessian; pass one of them to optlab.Problem"
             )
         point = self._admit(x, x.tobytes())
-        weights = self._weights(y)
+        weights = row_weights(y, self.m)
         self.counts.setdefault("hprod", 0)
         raw = self._call("hprod", self.problem.hprod, point, weights, sigma, v)
         return finite_vector("hprod", raw, self._shape, point, copy=self._copies)
@@ -225,6 +235,27 @@ class Oracle:
     def jtprod(self, x: Vector, w: Vector) -> Vector:
         """Multiply the transposed Jacobian at x by w (m,), giving (n,)."""
         return np.asarray(self.jacobian(x).T @ w)
+
+    def sample(self, verb: str, x: Any) -> Any:
+        """Evaluate a function at a point next to an iterate, for an estimated derivative.
+
+        Counted and limited, but not remembered; its time is part of the derivative's. ``x`` may be
+        complex.
+        """
+        recent: Recent = getattr(self, f"_{verb}")
+        if (known := recent.find(x.tobytes())) is not None:
+            return known
+        if verb == "objective" and self.counts[verb] >= self._max_eval:
+            raise BudgetSpent(StopReason.MAX_EVAL)
+        self.check()
+        self.counts[verb] += 1
+        x.flags.writeable = False
+        try:
+            return getattr(self.problem, verb)(x)
+        except (BudgetSpent, OptlabError):
+            raise
+        except Exception as error:
+            raise EvaluationError(verb, x.real, error) from error
 
     # Points -------------------------------------------------------------------------------------
 
@@ -276,22 +307,13 @@ class Oracle:
     def as_problem(self) -> Problem:
         """Return the problem with this oracle's verbs as its functions, to build reductions on."""
         p = self.problem
-        verbs: dict[str, Any] = {
-            "objective": self.objective,
-            "x0": self.x0,
-            "linear": self.linear if p.m else None,
-        }
-        if p.has_gradient:
-            verbs["gradient"] = self.gradient
-        if p.m:
-            verbs["constraints"] = self.constraints
-            if p.has_jacobian:
-                verbs["jacobian"] = self.jacobian
-        if p.has_hessian:
-            verbs["hessian"] = self.hessian
-        if p.has_hprod:
-            verbs["hprod"] = self.hprod
-        return p.replace(**verbs)
+        # A problem without rows keeps its own empty ones.
+        verbs = ["objective", *(("constraints",) if p.m else ())]
+        verbs += [
+            v for v in _DERIVATIVES if getattr(p, f"has_{v}") and (p.m or v != "jacobian")
+        ]
+        linear = self.linear if p.m else None
+        return p.replace(x0=self.x0, linear=linear, **{v: getattr(self, v) for v in verbs})
 
     def check(self) -> None:
         """Raise BudgetSpent when the time is up or a stop was requested."""
@@ -309,11 +331,10 @@ class Oracle:
         """Tighten the limits; returns the previous ones for :meth:`restore_limits`."""
         before = (self._max_eval, self._control.deadline)
         if limits.max_eval is not None:
-            spent = self.counts["objective"]
-            self._max_eval = min(self._max_eval, spent + limits.max_eval)
+            self._max_eval = min(self._max_eval, self.counts["objective"] + limits.max_eval)
         if limits.max_time is not None:
-            deadline = time.monotonic() + limits.max_time
-            self._control.deadline = min(self._control.deadline, deadline)
+            control = self._control
+            control.deadline = min(control.deadline, time.monotonic() + limits.max_time)
         return before
 
     def restore_limits(self, limits: tuple[float, float]) -> None:
@@ -322,8 +343,7 @@ class Oracle:
 
     def lift_limits(self) -> Control:
         """Let the driver certify the final point after a limit; returns the control to put back."""
-        control = self._control
-        self._control = Control()
+        control, self._control = self._control, Control()
         return control
 
     def restore_control(self, control: Control) -> None:
@@ -338,11 +358,7 @@ class Oracle:
         The copy wraps the key, so it costs nothing, stays true when the caller overwrites x, and
         a function that writes into its argument fails instead of moving the iterate.
         """
-        control = self._control
-        if control.stop is not None:
-            raise BudgetSpent(control.stop)
-        if time.monotonic() >= control.deadline:
-            raise BudgetSpent(StopReason.MAX_TIME)
+        self.check()
         if x.shape != self._shape or x.dtype != FLOAT:
             raise ProblemError(
                 f"a point has shape {x.shape} and dtype {x.dtype}; shape {self._shape} and "
@@ -363,23 +379,9 @@ class Oracle:
         finally:
             self.callback_time += process_time() - begin
 
-    def _weights(self, y: Vector) -> Vector:
-        """Check the row weights of a Hessian; return an immutable copy."""
-        if y.shape != (self.m,) or y.dtype != FLOAT:
-            raise ProblemError(
-                f"row weights have shape {y.shape} and dtype {y.dtype}; shape ({self.m},) and "
-                "float64 are needed"
-            )
-        return immutable(y.tobytes())
-
     def _violation(self, x: Vector, c: Vector) -> float:
         """Largest violation of a bound or row, 0 when at most ``ctol``."""
-        p = self.problem
-        worst = 0.0
-        if p.m:
-            worst = max(worst, float((p.cl - c).max()), float((c - p.cu).max()))
-        if self._has_bounds:
-            worst = max(worst, float((p.lb - x).max()), float((x - p.ub).max()))
+        worst = largest_violation(self.problem, x, c, bounds=self._has_bounds)
         return worst if worst > self.ctol else 0.0
 
     def _offer(self, x: Vector, f: float, c: Vector) -> None:
@@ -388,13 +390,11 @@ class Oracle:
         if best is not None and best.violation == 0.0 and f >= best.f:
             return
         violation = self._violation(x, c)
-        if (
-            best is None
-            or violation < best.violation
-            or (violation == best.violation and f < best.f)
-        ):
+        if best is None or (violation, f) < (best.violation, best.f):
             self.incumbent = Incumbent(x, f, c, violation)
 
+
+_DERIVATIVES = ("gradient", "jacobian", "hessian", "hprod")
 
 _NO_ROWS: Vector = np.zeros(0)
 _NO_ROWS.flags.writeable = False

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from optlab.core.derivatives.estimates import AbstractEstimate
 from optlab.core.sparse import row_max
 from optlab.errors import EvaluationError
+from optlab.typing import is_a
 
 if TYPE_CHECKING:
     from optlab.core.oracle import Oracle
@@ -26,6 +28,10 @@ _RELATIVE = 1e-10
 rounding may cause."""
 
 
+_VALUES = 1e-13
+"""The same for values alone, whose terms may cancel: a curvature of 1e-8 shows at a distance of 1e-2."""
+
+
 # As in the driver: large finite values overflow on the way to a verdict, which is no reason to warn.
 @np.errstate(all="ignore")
 def find_linear_rows(oracle: Oracle, x0: Vector) -> Mask:
@@ -34,6 +40,9 @@ def find_linear_rows(oracle: Oracle, x0: Vector) -> Mask:
     A row is called linear when its gradient is the same at all three points and its values follow
     it. The Jacobian and the rows are evaluated three times each, counted like all evaluations. A
     probe that cannot be evaluated is tried nearer; if that fails too, no row is called linear.
+
+    An estimated Jacobian is too coarse for that: the rows are then compared with their mean at the ends
+    of two segments, in five evaluations.
 
     Parameters
     ----------
@@ -50,8 +59,10 @@ def find_linear_rows(oracle: Oracle, x0: Vector) -> Mask:
     rng = np.random.default_rng(_SEED)
     mask = np.ones(oracle.m, dtype=bool)
     base = np.clip(x0, oracle.lb, oracle.ub)
+    estimated = is_a(oracle.problem.jacobian, AbstractEstimate)
+    compare = _affine_between if estimated else still_linear
     try:
-        oracle.jacobian(base)
+        (oracle.constraints if estimated else oracle.jacobian)(base)
     except EvaluationError:
         return ~mask
     for spread in _SPREADS:
@@ -59,7 +70,7 @@ def find_linear_rows(oracle: Oracle, x0: Vector) -> Mask:
         for shrink in (1.0, 1e-3):
             x = np.clip(base + shrink * spread * direction, oracle.lb, oracle.ub)
             try:
-                mask &= still_linear(oracle, base, x)
+                mask &= compare(oracle, base, x)
             except EvaluationError:
                 continue
             break
@@ -82,7 +93,10 @@ def still_linear(oracle: Oracle, x0: Vector, x: Vector) -> Mask:
     EvaluationError
         When something cannot be evaluated at one of the points.
     """
-    J0, J = oracle.jacobian(x0), oracle.jacobian(x)
+    estimated = is_a(oracle.problem.jacobian, AbstractEstimate)
+    J: Any = oracle.jacobian(x)
+    # Estimated once, the gradients of rows called linear are the same everywhere.
+    J0 = J if estimated else oracle.jacobian(x0)
     c0, c = oracle.constraints(x0), oracle.constraints(x)
     s = x - x0
     size = row_max(J0)
@@ -95,3 +109,10 @@ def still_linear(oracle: Oracle, x0: Vector, x: Vector) -> Mask:
 def _difference(A: Matrix, B: Matrix) -> Any:
     left: Any = A
     return left - B
+
+
+def _affine_between(oracle: Oracle, x0: Vector, x: Vector) -> Mask:
+    """Say which rows have, in the middle between two points, the mean of their values there."""
+    c0, c, middle = (oracle.constraints(p) for p in (x0, x, 0.5 * (x0 + x)))
+    reach = np.maximum(np.maximum(np.abs(c0), np.abs(c)), np.abs(middle))
+    return np.asarray(np.abs(middle - 0.5 * (c0 + c)) <= _VALUES * np.maximum(reach, 1e-300))

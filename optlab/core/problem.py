@@ -13,8 +13,12 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from optlab.core.derivatives.estimates import AbstractEstimate, EstimatedGradient, as_estimate
+from optlab.core.derivatives.hessian import EstimatedHessian
+from optlab.core.derivatives.jacobian import EstimatedJacobian
+from optlab.core.derivatives.options import Differences
 from optlab.errors import CapabilityError, ProblemError
-from optlab.typing import Indices, Mask, Matrix, Vector
+from optlab.typing import Indices, Mask, Matrix, Vector, is_a
 
 __all__ = ["Problem"]
 
@@ -34,16 +38,21 @@ class Problem:
     x0
         Start point, shape (n,), finite. It may violate bounds and rows.
     gradient
-        ``gradient(x) -> (n,)``, or None when not available.
+        ``gradient(x) -> (n,)``; a scheme such as ``"3-point"`` or a
+        :class:`~optlab.core.derivatives.Differences` to estimate it from values (docs/derivatives.md);
+        or None when not available.
     hessian
         ``hessian(x, y, sigma)`` returns sigma * Hess f(x) + sum_i y_i Hess c_i(x): an (n, n) array
-        or scipy.sparse matrix with both triangles and a pattern that does not depend on x.
+        or scipy.sparse matrix with both triangles and a pattern that does not depend on x; or a
+        :class:`~optlab.core.derivatives.Differences` with a ``hessian_pattern``, to estimate it from
+        gradients.
     hprod
         ``hprod(x, y, sigma, v) -> (n,)``, the product of that matrix with v.
     constraints
         ``constraints(x) -> (m,)``.
     jacobian
-        ``jacobian(x)``: an (m, n) array or scipy.sparse matrix with a fixed pattern.
+        ``jacobian(x)``: an (m, n) array or scipy.sparse matrix with a fixed pattern; or a scheme, as
+        for the gradient.
     lb, ub
         Bounds on x, shape (n,) or a scalar; -inf and inf mean none; None means none at all.
     cl, cu
@@ -100,11 +109,11 @@ class Problem:
         *,
         objective: Callable[[Vector], float],
         x0: Any,
-        gradient: Callable[[Vector], Any] | None = None,
-        hessian: Callable[[Vector, Vector, float], Any] | None = None,
+        gradient: Callable[[Vector], Any] | str | Differences | None = None,
+        hessian: Callable[[Vector, Vector, float], Any] | Differences | None = None,
         hprod: Callable[[Vector, Vector, float, Vector], Any] | None = None,
         constraints: Callable[[Vector], Any] | None = None,
-        jacobian: Callable[[Vector], Any] | None = None,
+        jacobian: Callable[[Vector], Any] | str | Differences | None = None,
         lb: Any = None,
         ub: Any = None,
         cl: Any = None,
@@ -136,12 +145,12 @@ class Problem:
         put(self, "constraint_names", _names("constraint_names", constraint_names, m))
         _check_order("lb", self.lb, "ub", self.ub, self.variable_names)
         _check_order("cl", self.cl, "cu", self.cu, self.constraint_names)
-        verbs = {
+        verbs: dict[str, Any] = {
             "objective": objective,
-            "gradient": gradient,
+            "gradient": as_estimate(EstimatedGradient, gradient),
             "constraints": constraints,
-            "jacobian": jacobian,
-            "hessian": hessian,
+            "jacobian": as_estimate(EstimatedJacobian, jacobian),
+            "hessian": as_estimate(EstimatedHessian, hessian),
             "hprod": hprod,
         }
         for verb, function in verbs.items():
@@ -151,6 +160,11 @@ class Problem:
                     "itself, not its value."
                 )
             put(self, verb, _Missing(verb, name) if function is None else function)
+        for verb in ("gradient", "jacobian", "hessian"):
+            estimate: Any = verbs[verb]
+            if is_a(estimate, AbstractEstimate):
+                # An estimate follows the functions, bounds and linear rows of the problem it is in.
+                put(self, verb, estimate.bound_to(self))
         put(self, "has_gradient", gradient is not None)
         put(self, "has_jacobian", jacobian is not None)
         put(self, "has_hessian", hessian is not None)
@@ -169,6 +183,14 @@ class Problem:
         return (
             f"Problem({name}n={self.n}, m={self.m}, has: {', '.join(have) or 'objective only'})"
         )
+
+    @property
+    def derivatives(self) -> str:
+        """``"exact"``, or ``"estimated"`` when the gradient or the Jacobian comes from differences."""
+        estimated = is_a(self.gradient, AbstractEstimate) or is_a(
+            self.jacobian, AbstractEstimate
+        )
+        return "estimated" if estimated else "exact"
 
     def replace(self, **changes: Any) -> Problem:
         """Return a problem with the given constructor arguments replaced.

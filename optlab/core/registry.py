@@ -37,6 +37,11 @@ _BUILTIN = {
     "pasa": "optlab.methods.pasa",
     # Other projects' solvers: the modules are light, the solvers are imported when they run.
     "ipopt": "optlab.methods.external.ipopt",
+    "pounce": "optlab.methods.external.pounce",
+    "uno": "optlab.methods.external.uno",
+    "slsqp": "optlab.methods.external.scipy_peers",
+    "trust-constr": "optlab.methods.external.scipy_peers",
+    "lbfgsb": "optlab.methods.external.scipy_peers",
 }
 """Name of a method -> module that registers it when imported."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from optlab.core.derivatives.accuracy import derivative_error
 from optlab.core.kkt import (
     Certificate,
     certificate,
@@ -88,6 +89,12 @@ def certify(
             cert = given
     value = f if unbounded else None
     status = point_status(problem, x, cert, tolerances, unbounded_value=value)
+    if cert.derivatives == "estimated":
+        if status is PointStatus.STATIONARY:
+            cert = replace(cert, derivative_error=derivative_error(problem, x, y))
+            status = point_status(problem, x, cert, tolerances, unbounded_value=value)
+        # Nothing is known of the derivative along a variable that cannot move.
+        z = np.where(problem.lb == problem.ub, np.nan, z)
     return CertifiedPoint(x, f, y, z, cert, status)
 
 
@@ -101,7 +108,8 @@ def point_status(
 ) -> PointStatus:
     """Classify a point by its certificate.
 
-    STATIONARY iff primal <= ctol, dual / scale <= tol and complementarity / scale <= tol.
+    STATIONARY iff primal <= ctol, dual / scale <= tol and complementarity / scale <= tol, where the
+    error of estimated derivatives, as far as it is known, counts with both.
     INFEASIBLE_STATIONARY iff primal > ctol and the violation cannot be reduced to first order:
     :func:`infeasibility_stationarity` <= sqrt(tol).
 
@@ -116,7 +124,8 @@ def point_status(
         return PointStatus.UNBOUNDED_DIRECTION
     if feasible:
         limit = tolerances.tol * cert.scale
-        if cert.dual <= limit and cert.complementarity <= limit:
+        error = 0.0 if math.isnan(cert.derivative_error) else cert.derivative_error
+        if max(cert.dual, cert.complementarity) + error <= limit:
             return PointStatus.STATIONARY
         return PointStatus.FEASIBLE
     if math.isfinite(cert.primal) and problem.has_jacobian and problem.m:

@@ -108,7 +108,7 @@ class KKTPattern:
             (w_rows[self._w_lower], j_rows + n, a_rows + (n + self.mh), every)
         )
         cols = np.concatenate((w_cols[self._w_lower], j_cols, a_cols, every))
-        self._a_values = A.data
+        self._A = A
         # Gathering concatenated sources by `_order` puts every value into its place.
         self._order = np.lexsort((rows, cols))
         counts = np.bincount(cols, minlength=order)
@@ -144,7 +144,18 @@ class KKTPattern:
         jacobian: FloatArray | sp.csr_array | None,
     ) -> bool:
         """Say whether matrices have the patterns that this one was made for."""
-        return same_pattern(hessian, self.hessian) and same_pattern(jacobian, self.jacobian)
+        if not (same_pattern(hessian, self.hessian) and same_pattern(jacobian, self.jacobian)):
+            return False
+        # From now on the index arrays of this problem are recognised without a look inside.
+        self.hessian, self.jacobian = hessian, jacobian
+        return True
+
+    def adopt(self, A: sp.csr_array, mh: int) -> bool:
+        """Take linear rows with other values; False where they have another pattern."""
+        if self.mh != mh or A.shape != self._A.shape or not same_pattern(A, self._A):
+            return False
+        self._A = A
+        return True
 
     def assemble(
         self,
@@ -166,7 +177,7 @@ class KKTPattern:
             diagonal[self._w_diagonal_at] += hessian_values[self._w_diagonal]
         diagonal[n:] = np.negative(dual_diagonal)
         sources = (
-            hessian_values[self._w_lower], jacobian_values, self._a_values, diagonal,
+            hessian_values[self._w_lower], jacobian_values, self._A.data, diagonal,
         )  # fmt: skip
         data = np.concatenate(sources)[self._order]
         if not alive.all():

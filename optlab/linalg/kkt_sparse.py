@@ -41,7 +41,7 @@ from optlab.linalg.low_rank import LowRank
 from optlab.linalg.refinement import norm, refined_solve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from optlab.linalg.arrays import BoolArray, FloatArray
     from optlab.linalg.factorization import AbstractFactor
@@ -69,8 +69,10 @@ RETRY = 20
 TRUSTED_BACKWARD_ERROR = 1e-9
 # Residual (relative to b) above which a solve asks for the next rung.
 ACCEPTED_RESIDUAL = 1e-6
-# Without SSIDS: up to this order a dense factorization is a bearable one with pivoting.
-DENSE_PIVOTING_ORDER = 1000
+# Up to the first order the dense factorization is the cheapest one with pivoting, up to the second
+# it is worth its time where SSIDS is not installed.
+DENSE_PIVOTING_ORDER = 300
+DENSE_PIVOTING_ORDER_MAX = 1000
 # A factor with more than this part of the n^2 entries is full; up to this order a dense
 # factorization then replaces it.
 DENSE_FILL = 0.25
@@ -86,12 +88,20 @@ class SparseKKT:
     ----------
     n, mh : int
     A : (ml, n) array, csr_array or None
+    known : list of Analysis
+        Of an earlier system, which must not be used any more.
     """
 
-    def __init__(self, n: int, mh: int, A: FloatArray | sp.csr_array | None) -> None:
+    def __init__(
+        self,
+        n: int,
+        mh: int,
+        A: FloatArray | sp.csr_array | None,
+        known: Sequence[Analysis] = (),
+    ) -> None:
         self._A = csr_pattern(A, n)
         self._sizes = (n, mh, int(self._A.shape[0]))
-        self._analyses: list[Analysis] = []
+        self.analyses = [a for a in known if a.pattern.adopt(self._A, mh)]
 
     def factorize(
         self,
@@ -134,11 +144,11 @@ class SparseKKT:
         jacobian: FloatArray | sp.csr_array | None,
     ) -> Analysis:
         """Return the analysis for these patterns; keep the last two (true and low-rank W)."""
-        for analysis in self._analyses:
+        for analysis in self.analyses:
             if analysis.pattern.fits(hessian, jacobian):
                 return analysis
         analysis = Analysis(KKTPattern(hessian, jacobian, self._A))
-        self._analyses = [analysis, *self._analyses[:1]]
+        self.analyses = [analysis, *self.analyses[:1]]
         return analysis
 
 
@@ -163,6 +173,10 @@ class Analysis:
         self._symbolic: dict[bool, AbstractSymbolic] = {}
         order = pattern.lower.n
         self.probe = np.where(np.random.default_rng(order).random(order) < 0.5, -1.0, 1.0)
+
+    def restart(self) -> None:
+        """Forget what the last solve has learnt about its numbers."""
+        self.first_rung = self._visits = 0
 
     def symbolic(self, pivoting: bool) -> AbstractSymbolic | None:
         """Return the analysis of a backend with or without pivoting, if there is one."""
@@ -201,10 +215,9 @@ class Analysis:
 
 
 def _pivoting_backend(order: int) -> str | None:
-    """Return SSIDS, which beats LAPACK from order 300 up (2 to 25 times); without it, LAPACK."""
-    if is_available("ssids"):
+    if order > DENSE_PIVOTING_ORDER and is_available("ssids"):
         return "ssids"
-    return "dense" if order <= DENSE_PIVOTING_ORDER else None
+    return "dense" if order <= DENSE_PIVOTING_ORDER_MAX else None
 
 
 class SparseFaceFactor(AbstractFaceFactor):

@@ -29,6 +29,7 @@ from optlab.linalg.kkt_dense import DenseKKT
 from optlab.linalg.kkt_face import AbstractFaceFactor as FaceFactor
 from optlab.linalg.kkt_sparse import SparseKKT
 from optlab.linalg.low_rank import LowRank
+from optlab.linalg.structure import Structure
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -67,6 +68,8 @@ class KKTSystem:
     hessian_pattern, jacobian : array, csr_array, LowRank or None
         Examples whose patterns ``factorize`` should expect; None means diagonal and empty.
         Other patterns are accepted later and cost a new analysis.
+    structure : Structure or None
+        Of an earlier system with perhaps the same patterns; it is left empty.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class KKTSystem:
         A: FloatArray | sp.csr_array | None,
         hessian_pattern: MatrixLike | None = None,
         jacobian: FloatArray | sp.csr_array | None = None,
+        structure: Structure | None = None,
     ) -> None:
         self.n, self.mh = n, mh
         self.ml = 0 if A is None else int(A.shape[0])
@@ -87,7 +91,11 @@ class KKTSystem:
         if self.is_dense:
             self._path = DenseKKT(n, mh, A)
         else:
-            self._path = SparseKKT(n, mh, A)
+            self._path = SparseKKT(n, mh, A, () if structure is None else structure.take())
+
+    def structure(self) -> Structure:
+        """Hand over what has been analysed; this system must not be used afterwards."""
+        return Structure([] if isinstance(self._path, DenseKKT) else self._path.analyses)
 
     def factorize(
         self,

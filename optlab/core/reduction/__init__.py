@@ -12,6 +12,7 @@ from optlab.core.reduction.base import (
     Multiplied,
 )
 from optlab.core.reduction.fixed import FixedVariables
+from optlab.core.reduction.presolve import Presolve, PresolveInverse, PresolveSummary
 from optlab.core.reduction.scaling import GradientScaling, Scaling
 from optlab.core.reduction.slacks import Slacks
 
@@ -25,6 +26,9 @@ __all__ = [
     "Identity",
     "Inverse",
     "Multiplied",
+    "Presolve",
+    "PresolveInverse",
+    "PresolveSummary",
     "Scaling",
     "Slacks",
 ]

@@ -54,34 +54,50 @@ _DIVERGING, _INVALID_OPTION, _INVALID_NUMBER = 4, -12, -13
 
 
 class _Callbacks:
-    """What the peer calls; the names are the peer's."""
+    """What the peer calls; the names are the peer's.
+
+    A refusal that the peer does not know (:class:`Stopped`) is passed on as nan.
+    """
 
     def __init__(self, oracle: Oracle, guard: Guard, jacobian: Structure) -> None:
         self._oracle = oracle
         self._guard = guard
         self._jacobian = jacobian
+        self.x: Vector | None = None
+        """Where the gradient was evaluated last, which is the peer's iterate."""
 
     def objective(self, x: Vector) -> float:
-        value: float = self._guard.call(self._oracle.objective, x)
+        value: float = self._ask(1, self._oracle.objective, x)
         return value
 
     def gradient(self, x: Vector) -> Vector:
-        value: Vector = self._guard.call(self._oracle.gradient, x)
+        value: Vector = self._ask(self._oracle.n, self._oracle.gradient, x)
+        self.x = np.array(x)
         return value
 
     def constraints(self, x: Vector) -> Vector:
-        value: Vector = self._guard.call(self._oracle.constraints, x)
+        value: Vector = self._ask(self._oracle.m, self._oracle.constraints, x)
         return value
 
     def jacobianstructure(self) -> tuple[Any, Any]:
         return self._jacobian.rows, self._jacobian.columns
 
     def jacobian(self, x: Vector) -> Vector:
-        value: Vector = self._guard.call(self._jacobian_values, x)
+        value: Vector = self._ask(self._jacobian.rows.size, self._jacobian_values, x)
         return value
 
     def _jacobian_values(self, x: Vector) -> Vector:
         return self._jacobian.values(self._oracle.jacobian(x))
+
+    def _ask(self, size: int, verb: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return self._guard.call(verb, *arguments)
+        except Stopped:
+            return (
+                np.nan
+                if size == 1 and verb == self._oracle.objective
+                else np.full(size, np.nan)
+            )
 
 
 class _SecondOrder(_Callbacks):
@@ -97,7 +113,7 @@ class _SecondOrder(_Callbacks):
         return self._hessian.rows, self._hessian.columns
 
     def hessian(self, x: Vector, y: Vector, sigma: float) -> Vector:
-        value: Vector = self._guard.call(self._hessian_values, x, y, sigma)
+        value: Vector = self._ask(self._hessian.rows.size, self._hessian_values, x, y, sigma)
         return value
 
     def _hessian_values(self, x: Vector, y: Vector, sigma: float) -> Vector:
@@ -112,15 +128,14 @@ class AbstractInteriorPeer(AbstractPeer):
         Column("barrier", "barrier"),
         Column("trials", "trials", "{:>6d}"),
     )
-    default_max_iter = 3000
 
     hessian: str = "auto"
     """``"exact"``, ``"limited-memory"``, or ``"auto"``: exact where the problem has it."""
 
     tol_factor: float = 1e-2
-    """The peer's own ``tol`` is this times ``tol``: it measures complementarity as a product,
-    multiplier times gap, and the checker as the smaller of the two. 1e-2 makes the peer's default of
-    1e-8 out of ours of 1e-6."""
+    """The peer's own ``tol``, for its scaled residuals, is this times ``tol``: 1e-2 makes its default
+    of 1e-8 out of ours of 1e-6. Complementarity it measures as a product, multiplier times gap, and
+    the checker as the smaller of the two: ``compl_inf_tol`` is ``tol**2``, which implies ``tol``."""
 
     warm_barrier: float = 1e-6
     """Barrier parameter that a warm start begins with."""
@@ -159,7 +174,7 @@ class AbstractInteriorPeer(AbstractPeer):
             np.clip(side, -NO_LIMIT, NO_LIMIT)
             for side in (oracle.lb, oracle.ub, oracle.cl, oracle.cu)
         ]
-        observer = _Observer(oracle, guard, watch)
+        observer = _Observer(oracle, guard, watch, callbacks)
         callbacks.intermediate = observer
         peer = self.make(callbacks, oracle, tuple(sides))
         observer.peer = peer
@@ -191,7 +206,7 @@ class AbstractInteriorPeer(AbstractPeer):
             "tol": self.tol_factor * wanted.tol,
             "dual_inf_tol": wanted.tol,
             "constr_viol_tol": wanted.ctol,
-            "compl_inf_tol": self.tol_factor * wanted.tol,
+            "compl_inf_tol": wanted.tol**2,
             "acceptable_iter": 0,
             "max_iter": watch.max_iter,
             "hessian_approximation": "exact" if exact else "limited-memory",
@@ -245,10 +260,13 @@ class AbstractInteriorPeer(AbstractPeer):
 class _Observer:
     """The peer's callback after every iteration."""
 
-    def __init__(self, oracle: Oracle, guard: Guard, watch: Watch) -> None:
+    def __init__(
+        self, oracle: Oracle, guard: Guard, watch: Watch, callbacks: _Callbacks
+    ) -> None:
         self._oracle = oracle
         self._guard = guard
         self._watch = watch
+        self._callbacks = callbacks
         self._x: Vector | None = None
         self.barrier = np.nan
         self.peer: Any = None
@@ -270,10 +288,7 @@ class _Observer:
         )
 
     def _progress(self, f: float, primal: float, dual: float, trials: int) -> Progress:
-        now = self.peer.get_current_iterate()
-        if now is None:
-            raise Stopped
-        x = np.array(now["x"], dtype=np.float64)
+        x, y, z = self._iterate()
         known = self._oracle.known(x)
         step = 0.0 if self._x is None else float(np.linalg.norm(x - self._x))
         self._x = x
@@ -283,10 +298,22 @@ class _Observer:
             primal=primal,
             dual=dual,
             step=step,
-            y=np.array(now["mult_g"], dtype=np.float64),
-            z=np.asarray(now["mult_x_U"]) - np.asarray(now["mult_x_L"]),
+            y=y,
+            z=z,
             extras={"barrier": self.barrier, "trials": trials},
         )
+
+    def _iterate(self) -> tuple[Vector, Vector | None, Vector | None]:
+        """Return point and multipliers; POUNCE does not tell, but has just asked for derivatives."""
+        ask = getattr(self.peer, "get_current_iterate", None)
+        now = None if ask is None else ask()
+        if now is not None:
+            y = np.array(now["mult_g"], dtype=np.float64)
+            z = np.asarray(now["mult_x_U"]) - np.asarray(now["mult_x_L"])
+            return np.array(now["x"], dtype=np.float64), y, z
+        if self._callbacks.x is None:
+            raise Stopped
+        return self._callbacks.x, None, None
 
 
 def _known(state: PeerState) -> bool:

@@ -36,22 +36,17 @@ import numpy as np
 
 from optlab.core.method import AbstractMethod, MethodInfo, WarmStart
 from optlab.core.progress import Column, Progress
-from optlab.core.reduction import Chain, FixedVariables, GradientScaling, Slacks
+from optlab.core.reduction import Chain, FixedVariables, GradientScaling, Presolve, Slacks
 from optlab.core.registry import register
 from optlab.core.status import StopReason
-from optlab.linalg.kkt_system import KKTSystem
-from optlab.linalg.projection import Projector
 from optlab.linesearch import LineSearchOptions
 from optlab.methods.npasa import phase_one, phase_two
 from optlab.methods.npasa import warm as warm_start
-from optlab.methods.npasa.augmented import SlackRows
 from optlab.methods.npasa.estimates import acceptable, first_estimate
 from optlab.methods.npasa.feasibility import least_infeasible
-from optlab.methods.npasa.state import Phase, State, Workspace
-from optlab.methods.pasa.convexify import Convexifier
-from optlab.methods.pasa.face import FaceSolver
+from optlab.methods.npasa.setup import workspace
+from optlab.methods.npasa.state import Phase, State
 from optlab.methods.pasa.kernel import feasible
-from optlab.methods.pasa.objective import Curvature
 from optlab.methods.standard_form import StandardForm
 
 if TYPE_CHECKING:
@@ -134,6 +129,9 @@ class NPASA(AbstractMethod[State]):
     restarts: int = 2
     """Feasibility phases before a point is left as locally infeasible."""
 
+    presolve: bool = True
+    """Whether to remove linear rows that are not needed before anything else."""
+
     columns: ClassVar[tuple[Column, ...]] = (
         Column("phase", "phase", "{:>5}"),
         Column("penalty", "q", "{:>8.1e}"),
@@ -147,8 +145,10 @@ class NPASA(AbstractMethod[State]):
     _search: ClassVar[LineSearchOptions] = LineSearchOptions()
 
     def prepare(self, problem: Problem) -> tuple[Problem, Inverse]:
-        """Remove fixed variables, scale by gradients at the start, add slacks."""
-        chain = Chain((FixedVariables(), GradientScaling(largest=self.scaling), Slacks()))
+        """Presolve, remove fixed variables, scale by gradients at the start, add slacks."""
+        first = (Presolve(),) if self.presolve else ()
+        scaled = GradientScaling(largest=self.scaling)
+        chain = Chain((*first, FixedVariables(), scaled, Slacks()))
         return chain.apply(problem)
 
     # -- the four verbs ------------------------------------------------------------------------
@@ -163,7 +163,7 @@ class NPASA(AbstractMethod[State]):
     ) -> State:
         """Project the start on Omega; multipliers from the warm start or by least squares."""
         form = StandardForm.of(oracle)
-        work = self._workspace(form)
+        work = workspace(form, self.pairs, self.face_changes, warm)
         x = feasible(x0, form.polyhedron, work.projector)
         f = form.objective(x)
         run = None if warm is None else warm_start.begin(work, x, warm)
@@ -240,20 +240,11 @@ class NPASA(AbstractMethod[State]):
         return replace(state, tol=0.5 * state.tol / factor, converged=False)
 
     def memory(self, state: State) -> dict[str, Any]:
-        """Keep the penalty; the active set is in the multipliers."""
-        return {"penalty": state.penalty}
+        """Keep the penalty and the analysed patterns; the active set is in the multipliers."""
+        structure = state.work.faces.convexifier.kkt.structure()
+        return {"penalty": state.penalty, "structure": structure}
 
     # -- set-up --------------------------------------------------------------------------------
-
-    def _workspace(self, form: StandardForm) -> Workspace:
-        polyhedron = form.polyhedron
-        projector = Projector(polyhedron)
-        curvature = Curvature.of(form.oracle, self.pairs)
-        x0 = form.oracle.x0
-        example = form.jacobian(np.clip(x0, polyhedron.lo, polyhedron.hi)) if form.mh else None
-        kkt = KKTSystem(form.n, form.mh, polyhedron.A, jacobian=example)
-        faces = FaceSolver(polyhedron, Convexifier(polyhedron, kkt), self.face_changes)
-        return Workspace(form, projector, faces, curvature, SlackRows.of(form))
 
     def _first_penalty(self, f: float, h: Vector, warm: WarmStart | None = None) -> float:
         """Balance f and |h|^2 at the start, as ALGENCAN does: rho = 10 max(1,|f|)/max(1,|h|^2/2)."""

@@ -11,18 +11,19 @@ without second derivatives it uses a damped limited-memory BFGS model. Every ite
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from optlab.core.method import AbstractMethod, MethodInfo, WarmStart
 from optlab.core.progress import Column, Progress
-from optlab.core.reduction import Chain, FixedVariables, GradientScaling
+from optlab.core.reduction import Chain, FixedVariables, GradientScaling, Presolve
 from optlab.core.registry import register
 from optlab.core.status import StopReason
 from optlab.errors import CapabilityError
 from optlab.linalg.kkt_system import KKTSystem
 from optlab.linalg.projection import Projector
+from optlab.linalg.structure import Structure
 from optlab.linesearch import LineSearchOptions
 from optlab.methods.pasa.convexify import Convexifier
 from optlab.methods.pasa.face import FaceSolver
@@ -75,6 +76,9 @@ class PASA(AbstractMethod[State]):
     products: int = 200
     """Hessian-vector products in one Newton direction, for problems with products only."""
 
+    presolve: bool = True
+    """Whether to remove linear rows that are not needed before anything else."""
+
     columns: ClassVar[tuple[Column, ...]] = (
         Column("phase", "phase", "{:>7}"),
         Column("Em1", "E_m1", "{:>8.1e}"),
@@ -84,8 +88,10 @@ class PASA(AbstractMethod[State]):
     )
 
     def prepare(self, problem: Problem) -> tuple[Problem, Inverse]:
-        """Remove fixed variables and scale by gradients at the start."""
-        return Chain((FixedVariables(), GradientScaling(largest=self.scaling))).apply(problem)
+        """Presolve, remove fixed variables and scale by gradients at the start."""
+        first = (Presolve(),) if self.presolve else ()
+        scaled = GradientScaling(largest=self.scaling)
+        return Chain((*first, FixedVariables(), scaled)).apply(problem)
 
     def init(
         self,
@@ -110,7 +116,9 @@ class PASA(AbstractMethod[State]):
         if products:
             faces = KrylovFaceSolver(polyhedron, projector, self.face_changes, self.products)
         else:
-            kkt = KKTSystem(form.n, 0, polyhedron.A)
+            structure = None if warm is None else warm.extras.get("structure")
+            known = structure if isinstance(structure, Structure) else None
+            kkt = KKTSystem(form.n, 0, polyhedron.A, structure=known)
             faces = FaceSolver(polyhedron, Convexifier(polyhedron, kkt), self.face_changes)
         objective = OracleObjective(oracle, Curvature.of(oracle, self.pairs), products)
         kernel = Kernel(objective, polyhedron, projector, faces, LineSearchOptions())
@@ -129,6 +137,13 @@ class PASA(AbstractMethod[State]):
         if state.tol < 1e-13:
             return None
         return replace(state, tol=0.5 * state.tol / factor, converged=False)
+
+    def memory(self, state: State) -> dict[str, Any]:
+        """Keep the analysed patterns; the active set is in the multipliers."""
+        faces = state.kernel.faces
+        if isinstance(faces, KrylovFaceSolver):
+            return {}
+        return {"structure": faces.convexifier.kkt.structure()}
 
     def progress(self, state: State) -> Progress:
         """Report the iterate; it is feasible by construction."""

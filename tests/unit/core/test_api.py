@@ -64,7 +64,7 @@ def test_bad_calls_say_so_before_any_evaluation() -> None:
     with pytest.raises(ProblemError, match="x0"):
         optlab.minimize(never)
     with pytest.raises(CapabilityError, match="jac="):
-        optlab.minimize(never, [1.0])
+        optlab.minimize(never, [1.0], derivatives="exact")
     with pytest.raises(ProblemError, match="pairs"):
         optlab.minimize(never, [1.0], jac=jac, bounds=[1.0])
     problem = two_rows(objective=never, constraints=never, jacobian=never, gradient=never)

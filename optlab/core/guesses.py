@@ -1,0 +1,150 @@
+"""What a solve took for granted, and whether it held where the solve went.
+
+Which rows are linear, and which entries of an estimated Jacobian can be nonzero, is guessed near the start
+point when the user does not say. Both guesses are checked at the ends of the solve, and so is whether the
+steps of the differences were good enough for the accuracy that was wanted.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from optlab.core.control import BudgetSpent
+from optlab.core.derivatives.accuracy import derivative_error, refined
+from optlab.core.derivatives.jacobian import EstimatedJacobian
+from optlab.core.probe import still_linear
+from optlab.core.status import PointStatus, StopReason
+from optlab.errors import EvaluationError, OptlabWarning
+from optlab.typing import is_a
+
+if TYPE_CHECKING:
+    from optlab.core.control import Limits
+    from optlab.core.oracle import Oracle
+    from optlab.core.problem import Problem
+    from optlab.core.progress import Progress
+    from optlab.core.result import Result
+    from optlab.typing import Mask, Vector
+
+__all__ = ["LastPoint", "refuted"]
+
+_BLAME = 0.1
+"""Share of the residuals that the error of the derivatives must have to be the reason for them."""
+
+_EXHAUSTED = (
+    StopReason.EVAL_ERROR,
+    StopReason.USER,
+    StopReason.MAX_ITER,
+    StopReason.MAX_EVAL,
+    StopReason.MAX_TIME,
+)
+"""After these there is nothing left to go on with."""
+
+
+class LastPoint:
+    """An observer that remembers where the method was last, which need not be the best point."""
+
+    def __init__(self) -> None:
+        self.x: Vector | None = None
+
+    def __call__(self, k: int, progress: Progress) -> None:  # noqa: ARG002
+        """Remember the iterate."""
+        self.x = progress.x
+
+
+def refuted(
+    result: Result, oracle: Oracle, limits: Limits, last: LastPoint, *, probed: bool
+) -> Problem | None:
+    """Check the guesses at the ends of a solve.
+
+    Parameters
+    ----------
+    limits
+        What is left for the checks.
+    probed
+        Whether the linear rows were guessed.
+
+    Returns
+    -------
+    Problem or None
+        The problem without the guesses that failed, when some did and going on makes sense.
+    """
+    if result.stop in _EXHAUSTED:
+        return None
+    points = [x for x in (result.x, last.x) if x is not None]
+    problem = oracle.problem
+    changes: dict[str, Any] = {}
+    before = oracle.set_limits(limits)
+    try:
+        linear = _linear(oracle, points) if probed else None
+        if linear is not None:
+            changes["linear"] = linear
+        jacobian = _wider(oracle, points) if is_a(problem.jacobian, EstimatedJacobian) else None
+        if jacobian is not None:
+            changes["jacobian"] = jacobian
+        elif linear is None and problem.derivatives == "estimated":
+            changes |= _finer(result, oracle)
+    except BudgetSpent:
+        return None
+    finally:
+        oracle.restore_limits(before)
+    return problem.replace(**changes) if changes else None
+
+
+def _finer(result: Result, oracle: Oracle) -> dict[str, Any]:
+    """Return better estimates when those at hand are what keeps the point from being stationary."""
+    cert = result.certificate
+    if result.point is not PointStatus.FEASIBLE or not np.isfinite(cert.dual):
+        return {}
+    y = np.nan_to_num(result.multipliers.constraints)
+    error = cert.derivative_error
+    if not error > 0.0:
+        error = derivative_error(oracle, result.x, y)
+    if error < _BLAME * max(cert.dual, cert.complementarity):
+        return {}
+    return refined(oracle, result.x, y)
+
+
+def _linear(oracle: Oracle, points: list[Vector]) -> Mask | None:
+    """Return the rows that still look linear, when some do not any more."""
+    linear = oracle.linear
+    for x in points:
+        try:
+            linear = linear & still_linear(oracle, oracle.x0, x)
+        except EvaluationError:
+            continue
+    if np.array_equal(linear, oracle.linear):
+        return None
+    wrong = int((oracle.linear & ~linear).sum())
+    warnings.warn(
+        f"{wrong} row(s) looked linear near the start point and are not; solving again with them "
+        "as nonlinear. Pass linear=... to optlab.Problem to avoid this.",
+        OptlabWarning,
+        stacklevel=4,
+    )
+    return linear
+
+
+def _wider(oracle: Oracle, points: list[Vector]) -> EstimatedJacobian | None:
+    """Return the estimated Jacobian with a wider pattern, when a row depends on more variables."""
+    estimate: Any = oracle.problem.jacobian
+    for x in points:
+        try:
+            rows = estimate.incomplete_rows(oracle.sample, x, oracle.jacobian(x))
+            if rows.size:
+                wider: EstimatedJacobian = estimate.widened(oracle.sample, x)
+                break
+        except EvaluationError:
+            continue
+    else:
+        return None
+    warnings.warn(
+        f"{rows.size} row(s) of the Jacobian have entries outside the pattern, row {rows[0]} among "
+        "them; solving again with the pattern detected at the present point added. Pass "
+        "Differences(jacobian_pattern=...) to avoid this.",
+        OptlabWarning,
+        stacklevel=4,
+    )
+    return wider

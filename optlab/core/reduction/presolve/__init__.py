@@ -1,0 +1,7 @@
+"""Presolve of the linear rows and the bounds."""
+
+from __future__ import annotations
+
+from optlab.core.reduction.presolve.presolve import Presolve, PresolveInverse, PresolveSummary
+
+__all__ = ["Presolve", "PresolveInverse", "PresolveSummary"]

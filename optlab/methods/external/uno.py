@@ -1,0 +1,251 @@
+"""Uno, a framework of Lagrange-Newton methods, through unopy.
+
+    min f(x)  subject to  lb <= x <= ub,  cl <= c(x) <= cu
+
+With its sign convention "positive" the Lagrangian is f + y'c + (zl + zu)'x with zl <= 0 <= zu, hence
+z = zl + zu in our notation. Its wrapper takes any exception of a callback for a failed evaluation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from optlab.core.method import MethodInfo
+from optlab.core.progress import Progress
+from optlab.core.registry import register
+from optlab.core.status import StopReason
+from optlab.errors import OptionError
+from optlab.methods.external.base import (
+    AbstractPeer,
+    Guard,
+    PeerState,
+    finished,
+    violation,
+)
+from optlab.methods.external.structure import (
+    Structure,
+    hessian_structure,
+    jacobian_structure,
+)
+
+if TYPE_CHECKING:
+    from optlab.core.method import Watch
+    from optlab.core.oracle import Oracle
+    from optlab.typing import Vector
+
+__all__ = ["Uno"]
+
+_STOPS = {
+    "FEASIBLE_KKT_POINT": StopReason.CONVERGED,
+    "FEASIBLE_FJ_POINT": StopReason.STALLED,
+    "INFEASIBLE_STATIONARY_POINT": StopReason.STALLED,
+    "FEASIBLE_SMALL_STEP": StopReason.SMALL_STEP,
+    "INFEASIBLE_SMALL_STEP": StopReason.SMALL_STEP,
+    "DIVERGING_ITERATE": StopReason.STALLED,
+    "UNBOUNDED_OBJECTIVE": StopReason.STALLED,
+}
+"""What Uno says of its point -> reason."""
+
+_LIMITS = {"ITERATION_LIMIT": StopReason.MAX_ITER, "TIME_LIMIT": StopReason.MAX_TIME}
+
+
+@register(
+    MethodInfo(
+        name="uno",
+        summary="peer: filter SQP or interior point (Uno through unopy)",
+        needs_gradient=True,
+        handles_bounds=True,
+        handles_constraints="nonlinear",
+        reference="VL24",
+        external=True,
+        requires="unopy",
+    )
+)
+@dataclass(frozen=True, kw_only=True)
+class Uno(AbstractPeer):
+    """Uno with one of its presets, its own subproblem solvers and its own defaults."""
+
+    info: ClassVar[MethodInfo]
+
+    preset: str = "filtersqp"
+    """``"filtersqp"`` (trust-region SQP) or ``"ipopt"`` (interior point), or another one of Uno's."""
+
+    hessian: str = "auto"
+    """``"exact"``, ``"LBFGS"``, or ``"auto"``: exact where the problem has it."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.hessian not in {"auto", "exact", "LBFGS"}:
+            raise OptionError(
+                f"hessian is {self.hessian!r}; 'auto', 'exact' or 'LBFGS' is needed"
+            )
+
+    def solve(self, oracle: Oracle, state: PeerState, watch: Watch) -> PeerState:
+        """Hand the problem over, run, and bring the end back."""
+        unopy = self.load("uno")
+        exact = self.hessian != "LBFGS" and oracle.has_hessian
+        if self.hessian == "exact" and not exact:
+            raise OptionError(
+                "hessian='exact' is asked for and the problem has none; pass hessian=... to "
+                "optlab.Problem or choose 'LBFGS'"
+            )
+        guard = Guard()
+        start: Vector = np.clip(state.x, oracle.lb, oracle.ub)
+        functions = _Functions(oracle, guard, watch, start)
+        model = functions.model(unopy, exact=exact)
+        model.set_initial_primal_iterate(start)
+        if state.warm is not None and state.warm.y is not None and oracle.m:
+            model.set_initial_dual_iterate(state.warm.y)
+        solver = unopy.UnoSolver()
+        self._configure(solver, watch, exact=exact)
+        solver.set_termination_callback(functions.after_iteration)
+        answer = solver.optimize(model)
+        guard.release()
+        return self._ending(oracle, guard, state, answer)
+
+    def _configure(self, solver: Any, watch: Watch, *, exact: bool) -> None:
+        wanted = self.tolerances()
+        settings: dict[str, Any] = {
+            "logger": "SILENT",
+            "print_solution": False,
+            "primal_tolerance": wanted.ctol,
+            "dual_tolerance": wanted.tol,
+            "max_iterations": watch.max_iter,
+        }
+        if not exact:
+            settings["hessian_model"] = "LBFGS"
+        try:
+            solver.set_preset(self.preset)
+            for name, value in {**settings, **self.peer_options}.items():
+                solver.set_option(name, value)
+        except (KeyError, ValueError, TypeError, RuntimeError) as error:
+            raise OptionError(f"uno refuses its preset or an option: {error}") from error
+
+    def _ending(self, oracle: Oracle, guard: Guard, state: PeerState, answer: Any) -> PeerState:
+        """Translate what Uno returned."""
+        status, kind = answer.optimization_status.name, answer.solution_status.name
+        if status == "EVALUATION_ERROR" and guard.last is not None:
+            raise guard.last
+        stop = _LIMITS.get(status)
+        if stop is None:
+            stop = _STOPS.get(kind, StopReason.NUMERICAL_ERROR)
+        x = np.array(answer.primal_solution, dtype=np.float64)[: oracle.n]
+        c = np.array(answer.solution_constraints, dtype=np.float64)[: oracle.m]
+        low = np.array(answer.lower_bound_dual_solution, dtype=np.float64)[: oracle.n]
+        high = np.array(answer.upper_bound_dual_solution, dtype=np.float64)[: oracle.n]
+        return finished(
+            state,
+            stop,
+            f"{status}, {kind}",
+            x=x,
+            f=float(answer.solution_objective),
+            primal=violation(oracle, x, c),
+            dual=float(answer.solution_stationarity),
+            y=np.array(answer.constraint_dual_solution, dtype=np.float64)[: oracle.m],
+            z=low + high,
+            unbounded=kind == "UNBOUNDED_OBJECTIVE",
+        )
+
+
+class _Functions:
+    """The oracle's verbs in Uno's form: results are written into its arrays."""
+
+    def __init__(self, oracle: Oracle, guard: Guard, watch: Watch, start: Vector) -> None:
+        self._oracle = oracle
+        self._guard = guard
+        self._watch = watch
+        self._jacobian = jacobian_structure(oracle, [start])
+        self._hessian: Structure | None = None
+        self._start = start
+        self._first: tuple[Vector, float] | None = None
+        self._x = start
+        self._f = np.nan
+
+    def model(self, unopy: Any, *, exact: bool) -> Any:
+        """State the problem to Uno."""
+        oracle = self._oracle
+        model = unopy.Model(
+            unopy.PROBLEM_NONLINEAR, oracle.n, oracle.lb, oracle.ub, unopy.ZERO_BASED_INDEXING
+        )
+        model.set_objective(unopy.MINIMIZE, self.objective, self.gradient)
+        if oracle.m:
+            rows, columns = self._jacobian.rows, self._jacobian.columns
+            model.set_constraints(
+                oracle.m,
+                self.constraints,
+                oracle.cl,
+                oracle.cu,
+                rows.size,
+                rows,
+                columns,
+                self.jacobian,
+            )
+        if exact:
+            self._hessian = hessian_structure(oracle, [self._start])
+            rows, columns = self._hessian.rows, self._hessian.columns
+            model.set_lagrangian_hessian(
+                rows.size, unopy.LOWER_TRIANGLE, rows, columns, self.hessian
+            )
+        model.set_lagrangian_sign_convention(unopy.MULTIPLIER_POSITIVE)
+        return model
+
+    def objective(self, x: Vector) -> float:
+        value: float = self._guard.call(self._oracle.objective, x)
+        if self._first is None:
+            self._first = (np.array(x), value)
+        return value
+
+    def gradient(self, x: Vector, out: Vector) -> None:
+        out[:] = self._guard.call(self._oracle.gradient, x)
+
+    def constraints(self, x: Vector, out: Vector) -> None:
+        out[:] = self._guard.call(self._oracle.constraints, x)
+
+    def jacobian(self, x: Vector, out: Vector) -> None:
+        out[:] = self._guard.call(lambda: self._jacobian.values(self._oracle.jacobian(x)))
+
+    def hessian(self, x: Vector, sigma: float, y: Vector, out: Vector) -> None:
+        structure = self._hessian
+        if structure is not None:
+            out[:] = self._guard.call(
+                lambda: structure.values(self._oracle.hessian(x, y, sigma))
+            )
+
+    def after_iteration(  # the signature is Uno's
+        self,
+        x: Vector,
+        z_low: Vector,
+        z_high: Vector,
+        y: Vector,
+        weight: float,
+        primal: float,
+        stationarity: float,
+        complementarity: float,
+    ) -> bool:
+        """Show the iterate; true asks Uno to stop."""
+        del z_low, z_high, y, weight
+        if self._first is not None:
+            first, self._first = self._first, (np.zeros(0), np.nan)
+            if first[0].size and not self._guard.show(
+                self._watch, lambda: self._start_of(*first)
+            ):
+                return True
+        now = np.array(x)[: self._oracle.n]
+        known = self._oracle.known(now)
+        self._f = np.nan if known is None else known.f
+        step = float(np.linalg.norm(now - self._x))
+        self._x = now
+        return not self._guard.show(
+            self._watch,
+            lambda: Progress(now, self._f, primal, stationarity, complementarity, step),
+        )
+
+    def _start_of(self, x: Vector, f: float) -> Progress:
+        """Report the point that Uno begins at, which it does not show."""
+        known = self._oracle.known(x)
+        primal = np.nan if known is None else known.violation
+        self._x = x
+        return Progress(x, f, primal, None)
