@@ -24,7 +24,7 @@ __all__ = ["Problem"]
 
 _FIELDS = (
     "objective", "x0", "gradient", "hessian", "hprod", "constraints", "jacobian", "lb", "ub",
-    "cl", "cu", "linear", "name", "variable_names", "constraint_names", "slack_rows",
+    "cl", "cu", "linear", "name", "variable_names", "constraint_names", "slack_rows", "row_scale",
 )  # fmt: skip
 
 
@@ -65,6 +65,9 @@ class Problem:
     slack_rows
         (ns,) row numbers i of the form c_i(x) - s_i whose slacks s are the last ns variables; set
         by the reduction that adds slacks, for methods that reset them at no cost.
+    row_scale
+        (m,) what a reduction has multiplied the user's rows by; None stands for ones. For methods that
+        measure violations as the user does.
 
     Raises
     ------
@@ -93,6 +96,7 @@ class Problem:
     variable_names: tuple[str, ...] | None
     constraint_names: tuple[str, ...] | None
     slack_rows: Indices
+    row_scale: Vector | None
     has_gradient: bool
     has_jacobian: bool
     has_hessian: bool
@@ -123,6 +127,7 @@ class Problem:
         variable_names: Sequence[str] | None = None,
         constraint_names: Sequence[str] | None = None,
         slack_rows: Indices | None = None,
+        row_scale: Vector | None = None,
     ) -> None:
         start = _start(x0)
         n = start.size
@@ -140,6 +145,7 @@ class Problem:
         put(self, "linear", _linear(linear, m))
         rows = np.zeros(0, dtype=np.intp) if slack_rows is None else slack_rows
         put(self, "slack_rows", rows)
+        put(self, "row_scale", row_scale)
         put(self, "name", name)
         put(self, "variable_names", _names("variable_names", variable_names, n))
         put(self, "constraint_names", _names("constraint_names", constraint_names, m))

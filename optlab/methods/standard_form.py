@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.sparse import csr_array
 
+from optlab.errors import EvaluationError
 from optlab.linalg.polyhedron import Polyhedron
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from optlab.typing import Vector
 
 __all__ = ["RowSlice", "StandardForm"]
+
+ASIDE = 1e-3
+"""Relative distance of a second point at which a gradient is looked at."""
 
 
 @dataclass(slots=True)
@@ -110,6 +114,16 @@ class StandardForm:
     def gradient(self, x: Vector) -> Vector:
         """Evaluate grad f(x), shape (n,)."""
         return self.oracle.gradient(x)
+
+    def has_no_objective(self, x: Vector) -> bool:
+        """Whether the gradient vanishes at ``x`` and at a point beside it, as a constant's does."""
+        if self.gradient(x).any():
+            return False
+        beside = np.clip(x + ASIDE * (1.0 + np.abs(x)), self.polyhedron.lo, self.polyhedron.hi)
+        try:
+            return not self.gradient(beside).any()
+        except EvaluationError:
+            return False
 
     def h(self, x: Vector) -> Vector:
         """Evaluate h(x), shape (mh,)."""

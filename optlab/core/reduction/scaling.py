@@ -75,7 +75,10 @@ class Scaling(AbstractReduction):
         changes: dict[str, Any] = {"objective": functions.objective}
         if problem.m:
             changes.update(
-                constraints=functions.constraints, cl=problem.cl * r, cu=problem.cu * r
+                constraints=functions.constraints,
+                cl=problem.cl * r,
+                cu=problem.cu * r,
+                row_scale=r if problem.row_scale is None else r * problem.row_scale,
             )
         if d is not None:
             changes.update(x0=problem.x0 / d, lb=problem.lb / d, ub=problem.ub / d)

@@ -52,8 +52,11 @@ class AugmentedLagrangian:
     curvature: Curvature
     slacks: SlackRows
     multipliers: Vector
-    penalty: float
+    penalty: Vector | float
+    """q, one for all rows or one for each, (mh,)."""
+
     weight: float = 1.0
+    """Of f."""
 
     def value(self, x: Vector) -> float:
         """Evaluate L_q(x, lambda)."""
@@ -108,7 +111,7 @@ class AugmentedLagrangian:
         if slacks.rows.size == 0:
             return x
         shift = self.form.h(x)[slacks.rows]
-        shift += self.multipliers[slacks.rows] / (2.0 * self.penalty)
+        shift += (self.multipliers / (2.0 * self.penalty))[slacks.rows]
         target = x[slacks.columns] + shift
         lo, hi = self.form.polyhedron.lo, self.form.polyhedron.hi
         reset = x.copy()

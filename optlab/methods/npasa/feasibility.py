@@ -18,7 +18,7 @@ from optlab.errors import EvaluationError
 from optlab.methods.npasa.augmented import AugmentedLagrangian
 from optlab.methods.npasa.estimates import estimate
 from optlab.methods.npasa.phase_one import kernel_for
-from optlab.methods.pasa.kernel import Phase
+from optlab.methods.pasa.kernel import Phase, feasible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,8 +41,10 @@ SPREADS = (0.01, 0.1, 0.3, 1.0)
 """Relative distances of the random starts."""
 
 SAME = 1e-6
-"""Relative difference of two values of |h| that count as one: the least value that was found twice, from
-different starts, is believed."""
+"""Relative difference of two values of |h| that count as one."""
+
+BELIEVED = 4
+"""How many starts must end at the least |h| before the others are left out."""
 
 
 def least_infeasible(
@@ -65,18 +67,39 @@ def least_infeasible(
     """
     form = work.form
     best: Estimate | None = None
+    seen = 0
     for begin in _starts(work, start.x, seed):
         try:
             found = minimize_infeasibility(work, begin, limits, line_search)
             point = estimate(form, found.x, np.zeros(form.mh), np.zeros(start.mu.size))
         except EvaluationError:
             continue  # a start outside the functions' domain
-        seen_before = best is not None and abs(point.Ec - best.Ec) <= SAME * best.Ec
-        if best is None or point.Ec < best.Ec:
-            best = point
-        if point.Ec <= good or seen_before:
+        if best is None or point.Ec < (1.0 - SAME) * best.Ec:
+            best, seen = point, 0
+        seen += point.Ec <= (1.0 + SAME) * best.Ec
+        if best.Ec <= good or seen >= BELIEVED:
             break
-    return start if best is None else best
+    if best is None:
+        return start
+    return best if best.Ec <= good else _in_user_units(work, best, limits, line_search)
+
+
+def _in_user_units(
+    work: Workspace, found: Estimate, limits: InnerLimits, line_search: LineSearchOptions
+) -> Estimate:
+    """Go on from a point with h > 0 in the units of the user's rows, in which it will be judged.
+
+    A stationary point of the scaled violation is none of the violation itself.
+    """
+    form = work.form
+    if form.oracle.problem.row_scale is None:
+        return found
+    scale = form.oracle.problem.row_scale[form.nonlinear.rows]
+    try:
+        at = minimize_infeasibility(work, found.x, limits, line_search, weights=scale**-2)
+        return estimate(form, at.x, found.y, found.mu)
+    except EvaluationError:
+        return found
 
 
 def _starts(work: Workspace, x: Vector, seed: int) -> Iterator[Vector]:
@@ -86,10 +109,14 @@ def _starts(work: Workspace, x: Vector, seed: int) -> Iterator[Vector]:
     its bound may be held there by a violation that vanishes inside.
     """
     x0 = work.form.oracle.x0
-    yield x
-    yield x0
-    yield _pushed_inside(work, x0, INTERIOR)
-    yield _pushed_inside(work, x, 10.0 * INTERIOR)
+    polyhedron, projector = work.form.polyhedron, work.projector
+    tried: list[Vector] = []
+    inside = _pushed_inside(work, x0, INTERIOR), _pushed_inside(work, x, 10.0 * INTERIOR)
+    for raw in (x, x0, *inside):
+        begin = feasible(raw, polyhedron, projector)
+        if not any(np.allclose(begin, other, rtol=SAME, atol=SAME) for other in tried):
+            tried.append(begin)
+            yield begin
     rng = np.random.default_rng(seed)
     for spread in SPREADS:
         for centre in (x0, x):
@@ -109,12 +136,16 @@ def _pushed_inside(work: Workspace, x: Vector, distance: float) -> Vector:
 
 
 def minimize_infeasibility(
-    work: Workspace, x: Vector, limits: InnerLimits, line_search: LineSearchOptions
+    work: Workspace,
+    x: Vector,
+    limits: InnerLimits,
+    line_search: LineSearchOptions,
+    weights: Vector | float = 1.0,
 ) -> KernelState:
-    """Minimise |h|^2 over Omega from ``x``: Gauss-Newton with the exact second-order term."""
+    """Minimise sum w_i h_i^2 over Omega from ``x``: Gauss-Newton with the exact second-order term."""
     zero = np.zeros(work.form.mh)
     objective = AugmentedLagrangian(
-        work.form, work.curvature, work.slacks, zero, penalty=1.0, weight=0.0
+        work.form, work.curvature, work.slacks, zero, penalty=weights, weight=0.0
     )
     kernel = kernel_for(work, objective, line_search)
     state = kernel.start(objective.polish(kernel.feasible(x)))

@@ -179,7 +179,7 @@ class NPASA(AbstractMethod[State]):
                 error_floor=first.E0,
                 warm=run,
                 # A system of equations: the feasibility phase is the method for it.
-                feasibility_first=bool(form.mh) and not form.gradient(x).any(),
+                feasibility_first=bool(form.mh) and form.has_no_objective(x),
             )
         )
 

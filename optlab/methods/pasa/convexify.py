@@ -142,7 +142,7 @@ class Convexifier:
     def _may_reflect(self, model: QuadraticModel, held: WorkingSet) -> bool:
         if not self.kkt.is_dense or isinstance(model.hessian, LowRank):
             return False
-        if model.jacobian is not None and model.dual_regularization < FASTEST_DUAL:
+        if model.jacobian is not None and np.min(model.dual_regularization) < FASTEST_DUAL:
             return False
         order = self.kkt.n + self.kkt.mh + self.kkt.ml
         dimension = int(np.count_nonzero(held.free)) - int(np.count_nonzero(held.rows))
@@ -157,7 +157,7 @@ class Convexifier:
             W = W + np.diag(np.broadcast_to(model.shift * model.metric, free.shape)[free])
         if model.jacobian is not None:
             J = _full(model.jacobian)[:, free]
-            W = W + J.T @ J / model.dual_regularization
+            W = W + (J.T / model.dual_regularization) @ J
         Z = self._null_space(held)
         M = W if Z is None else Z.T @ W @ Z
         if not M.size or not np.all(np.isfinite(M)):

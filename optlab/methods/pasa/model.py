@@ -50,8 +50,8 @@ class QuadraticModel:
     residual: Vector = field(default_factory=lambda: _EMPTY)
     """(mh,) h at the expansion point."""
 
-    dual_regularization: float = 0.0
-    """D: 1/(2q) for penalty q."""
+    dual_regularization: Vector | float = 0.0
+    """D: 1/(2q) for penalty q, one for all rows or one for each, (mh,)."""
 
     shift: float = 0.0
     """sigma, in units of ``metric``."""
@@ -69,14 +69,14 @@ class QuadraticModel:
             total += 0.5 * self.shift * (s @ (self.metric * s))
         if self.jacobian is not None:
             js = self.jacobian @ s
-            total += (0.5 * (js @ js) + js @ self.residual) / self.dual_regularization
+            total += float(np.sum(js * (0.5 * js + self.residual) / self.dual_regularization))
         return float(total)
 
     def slope(self, s: Vector) -> float:
         """Evaluate the derivative of m at 0 along s."""
         total = self.gradient @ s
         if self.jacobian is not None:
-            total += (self.jacobian @ s) @ self.residual / self.dual_regularization
+            total += (self.jacobian @ s) @ (self.residual / self.dual_regularization)
         return float(total)
 
     def partial_gradient(self, s: Vector, nu: Vector) -> Vector:

@@ -167,6 +167,7 @@ def _row_changes(problem: Problem, work: Working, at: Indices) -> dict[str, Any]
         "linear": None if problem.linear is None else problem.linear[at],
         "constraint_names": None if names is None else [names[i] for i in at],
         "slack_rows": np.searchsorted(at, problem.slack_rows),
+        "row_scale": None if problem.row_scale is None else problem.row_scale[at],
     }
 
 
