@@ -1,8 +1,10 @@
-"""Projection by an interior-point method: the rescue for degenerate polyhedra.
+"""Mehrotra's predictor-corrector method over a polyhedron, and projection by it.
 
-    min 1/2 |x - y|^2   subject to   A x = s,   bl <= s <= bu,   lo <= x <= hi
+    minimize q(x)   subject to   A x = s,   bl <= s <= bu,   lo <= x <= hi,     q convex quadratic
 
-Where many more constraints meet than there are variables, the active-set iteration of
+:func:`follow_central_path` is the method ([NW06], section 16.6); what one Newton step solves is the
+business of an :class:`AbstractCentralSystem`. The projection's, q = 1/2 |x - y|^2, is here: the rescue
+for degenerate polyhedra. Where many more constraints meet than there are variables, the active-set iteration of
 :mod:`optlab.linalg.dual_newton` has to find its way through a great number of faces; the
 primal-dual interior-point method ([NW06], section 16.6) takes twenty to sixty steps whatever the
 geometry. Its multipliers of the rows are only good to some digits, but they are a start from
@@ -17,16 +19,21 @@ zero entries of X and S standing for fixed variables and equality rows.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy.typing as npt
+
     from optlab.linalg.arrays import BoolArray, FloatArray
     from optlab.linalg.scaled_rows import ScaledRows
+
+SideArray: TypeAlias = "npt.NDArray[np.int8]"
 
 MAX_STEPS = 80
 # Average complementarity relative to its start that ends the iteration: half the digits.
@@ -36,7 +43,7 @@ TO_BOUNDARY = 0.995
 
 
 @dataclass(slots=True)
-class _Box:
+class Box:
     """Values v between limits, with the multipliers of both sides.
 
     The gaps to the limits are kept beside the values, because their difference would round to
@@ -53,8 +60,16 @@ class _Box:
     fixed: BoolArray
 
     @classmethod
-    def around(cls, v: FloatArray, low: FloatArray, high: FloatArray, scale: float) -> _Box:
-        """Move v inside its limits by up to ``scale``; all multipliers start at ``scale``."""
+    def around(
+        cls,
+        v: FloatArray,
+        low: FloatArray,
+        high: FloatArray,
+        scale: float,
+        multiplier: float | None = None,
+    ) -> Box:
+        """Move v inside its limits by up to ``scale``; multipliers start there, too, or as given."""
+        multiplier = scale if multiplier is None else multiplier
         fixed = low == high
         has_low, has_high = np.isfinite(low) & ~fixed, np.isfinite(high) & ~fixed
         room = np.where(has_low & has_high, 0.4 * np.where(fixed, 0.0, high - low), scale)
@@ -62,9 +77,28 @@ class _Box:
         v = np.where(has_low, np.maximum(v, low + margin), v)
         v = np.where(has_high, np.minimum(v, high - margin), v)
         v = np.where(fixed, low, v)
-        down, up = np.where(has_low, scale, 0.0), np.where(has_high, scale, 0.0)
+        down, up = np.where(has_low, multiplier, 0.0), np.where(has_high, multiplier, 0.0)
         below, above = np.where(has_low, v - low, 1.0), np.where(has_high, high - v, 1.0)
         return cls(v, below, above, down, up, has_low, has_high, fixed)
+
+    @property
+    def stiffness(self) -> FloatArray:
+        """Return the diagonal that the eliminated multipliers leave behind: sum of ratios."""
+        ratios: FloatArray = self.down / self.below + self.up / self.above
+        return ratios
+
+    @property
+    def held(self) -> SideArray:
+        """Sides that are probably active, as -1, 1 or 0: the multiplier outweighs the gap."""
+        low = self.has_low & (self.down > self.below)
+        high = self.has_high & (self.up > self.above)
+        return np.where(low, -1, np.where(high, 1, 0)).astype(np.int8)
+
+    def pull(self, target: float, cross: tuple[FloatArray, FloatArray]) -> FloatArray:
+        """Return the push inward for complementarity products of ``target`` less ``cross``."""
+        inward: FloatArray = np.where(self.has_low, (target - cross[0]) / self.below, 0.0)
+        inward -= np.where(self.has_high, (target - cross[1]) / self.above, 0.0)
+        return inward
 
     def complementarity(self) -> float:
         below, above = self.below, self.above
@@ -103,76 +137,116 @@ class _Box:
         return t
 
 
-def interior_multipliers(rows: ScaledRows, y: FloatArray) -> FloatArray | None:
-    """Return approximate multipliers of the rows, (ml,), or None if the method broke down."""
-    scale = max(1.0, float(np.mean(np.abs(y))))
-    x = _Box.around(y.copy(), rows.lo, rows.hi, scale)
-    s = _Box.around(rows.A @ x.v, rows.bl, rows.bu, scale)
-    lam = np.zeros(s.v.size)
+class AbstractCentralSystem(ABC):
+    """The Newton equations of the central path at one iterate after another."""
+
+    @abstractmethod
+    def factorize(self, x: Box, s: Box) -> bool:
+        """Prepare the equations at an iterate; return False where that fails."""
+
+    @abstractmethod
+    def solve(
+        self,
+        target: float,
+        cross_x: tuple[FloatArray, FloatArray],
+        cross_s: tuple[FloatArray, FloatArray],
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return dx, ds for complementarity products aimed at ``target`` less ``cross``."""
+
+    @abstractmethod
+    def move(self, t: float) -> None:
+        """Add t times the last solution to the multipliers that the system keeps itself."""
+
+
+def follow_central_path(
+    system: AbstractCentralSystem,
+    x: Box,
+    s: Box,
+    reduction: float = REDUCTION,
+    max_steps: int = MAX_STEPS,
+) -> bool:
+    """Move x, s and the system's multipliers along the central path; return False on a breakdown.
+
+    Parameters
+    ----------
+    system
+        The Newton equations.
+    x, s
+        Start, strictly inside; changed in place.
+    reduction
+        Average complementarity, relative to the start's, that ends the iteration.
+    max_steps
+        Limit on factorizations.
+    """
     count = max(1, x.count() + s.count())
     start = barrier = (x.complementarity() + s.complementarity()) / count
-    for _ in range(MAX_STEPS):
-        if not np.isfinite(barrier) or barrier <= REDUCTION * start:
+    for _ in range(max_steps):
+        if not np.isfinite(barrier) or barrier <= reduction * start:
             break
-        step = _Step(rows, y, x, s, lam)
+        if not system.factorize(x, s):
+            return False
         nothing = np.zeros(x.v.size), np.zeros(x.v.size)
         none = np.zeros(s.v.size), np.zeros(s.v.size)
-        dx, ds, dlam = step.solve(0.0, nothing, none)
+        dx, ds = system.solve(0.0, nothing, none)
         zx, zs = x.multipliers(dx, 0.0, nothing), s.multipliers(ds, 0.0, none)
         t = min(x.longest(dx, *zx), s.longest(ds, *zs))
         # Mehrotra's centring: little where the affine step goes far.
         target = barrier * (1.0 - t) ** 3
         cross_x, cross_s = (dx * zx[0], -dx * zx[1]), (ds * zs[0], -ds * zs[1])
-        dx, ds, dlam = step.solve(target, cross_x, cross_s)
+        dx, ds = system.solve(target, cross_x, cross_s)
         zx, zs = x.multipliers(dx, target, cross_x), s.multipliers(ds, target, cross_s)
         t = TO_BOUNDARY * min(x.longest(dx, *zx), s.longest(ds, *zs))
-        if not np.isfinite(dlam).all():
-            return None
+        if not (np.isfinite(dx).all() and np.isfinite(ds).all()):
+            return False
         x.move(t, dx, *zx)
         s.move(t, ds, *zs)
-        lam = lam + t * dlam
+        system.move(t)
         barrier = (x.complementarity() + s.complementarity()) / count
-    # A side is active if its multiplier outweighs its gap.
-    below, above = s.below, s.above
-    held = s.fixed | (s.has_low & (s.down > below)) | (s.has_high & (s.up > above))
-    return np.where(held, lam, 0.0)
+    return bool(np.isfinite(barrier))
 
 
-class _Step:
-    """The linear system of one interior-point step."""
+def interior_multipliers(rows: ScaledRows, y: FloatArray) -> FloatArray | None:
+    """Return approximate multipliers of the rows, (ml,), or None if the method broke down."""
+    scale = max(1.0, float(np.mean(np.abs(y))))
+    x = Box.around(y.copy(), rows.lo, rows.hi, scale)
+    s = Box.around(rows.A @ x.v, rows.bl, rows.bu, scale)
+    system = _ProjectionSystem(rows, y)
+    if not follow_central_path(system, x, s):
+        return None
+    return np.where(s.fixed | (s.held != 0), system.lam, 0.0)
 
-    def __init__(
-        self, rows: ScaledRows, y: FloatArray, x: _Box, s: _Box, lam: FloatArray
-    ) -> None:
-        self._rows, self._y, self._x, self._s, self._lam = rows, y, x, s, lam
-        below, above = x.below, x.above
-        self._X = np.where(x.fixed, 0.0, 1.0 / (1.0 + x.down / below + x.up / above))
-        below, above = s.below, s.above
-        stiffness = s.down / below + s.up / above
-        free = stiffness == 0.0
+
+class _ProjectionSystem(AbstractCentralSystem):
+    """The equations of the projection, reduced to the multipliers of the rows."""
+
+    def __init__(self, rows: ScaledRows, y: FloatArray) -> None:
+        self._rows, self._y = rows, y
+        self.lam = np.zeros(rows.bl.size)
+
+    def factorize(self, x: Box, s: Box) -> bool:
+        self._x, self._s = x, s
+        self._X = np.where(x.fixed, 0.0, 1.0 / (1.0 + x.stiffness))
+        stiffness = s.stiffness
         # A row without limits takes part with an infinite S, that is not at all.
-        self._S = np.where(s.fixed, 0.0, 1.0 / np.where(free, 1e-20, stiffness))
-        self._apply: Callable[[FloatArray], FloatArray] = rows.gram.weighted(self._X, self._S)
+        self._S = np.where(s.fixed, 0.0, 1.0 / np.where(stiffness == 0.0, 1e-20, stiffness))
+        self._apply: Callable[[FloatArray], FloatArray]
+        self._apply = self._rows.gram.weighted(self._X, self._S)
+        return True
 
     def solve(
         self,
         target: float,
         cross_x: tuple[FloatArray, FloatArray],
         cross_s: tuple[FloatArray, FloatArray],
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return dx, ds, dlam for complementarity products aimed at ``target`` less ``cross``."""
+    ) -> tuple[FloatArray, FloatArray]:
         rows, x, s = self._rows, self._x, self._s
-        r_x = self._y - x.v - rows.AT @ self._lam + self._pull(x, target, cross_x)
-        r_s = self._lam + self._pull(s, target, cross_s)
+        r_x = self._y - x.v - rows.AT @ self.lam + x.pull(target, cross_x)
+        r_s = self.lam + s.pull(target, cross_s)
         r_p = s.v - rows.A @ x.v
-        dlam = self._apply(rows.A @ (self._X * r_x) - self._S * r_s - r_p)
-        dx = self._X * (r_x - rows.AT @ dlam)
-        ds = self._S * (r_s + dlam)
-        return dx, ds, dlam
+        self._dlam = self._apply(rows.A @ (self._X * r_x) - self._S * r_s - r_p)
+        dx = self._X * (r_x - rows.AT @ self._dlam)
+        ds = self._S * (r_s + self._dlam)
+        return dx, ds
 
-    @staticmethod
-    def _pull(box: _Box, target: float, cross: tuple[FloatArray, FloatArray]) -> FloatArray:
-        below, above = box.below, box.above
-        inward: FloatArray = np.where(box.has_low, (target - cross[0]) / below, 0.0)
-        inward -= np.where(box.has_high, (target - cross[1]) / above, 0.0)
-        return inward
+    def move(self, t: float) -> None:
+        self.lam = self.lam + t * self._dlam

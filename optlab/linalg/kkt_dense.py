@@ -60,7 +60,11 @@ class DenseKKT:
         active: BoolArray,
         sigma: float,
     ) -> DenseFaceFactor:
-        """Assemble K, take the rows of the face, factor."""
+        """Assemble K, take the rows of the face, factor.
+
+        ``dual_h`` may also have shape (mh + ml,): its tail is then subtracted from the diagonal of
+        the rows of A.
+        """
         n, mh, ml = self._sizes
         K = self._template.copy()
         order = n + mh + ml
@@ -72,7 +76,8 @@ class DenseKKT:
             rows = J if isinstance(J, np.ndarray) else J.toarray()
             K[n : n + mh, :n] = rows
             K[:n, n : n + mh] = rows.T
-            diagonal[n : n + mh] = np.negative(dual_h)
+        dual = np.size(dual_h) if np.ndim(dual_h) else mh
+        diagonal[n : n + dual] = np.negative(dual_h)
         n_free = int(np.count_nonzero(free))
         n_active = int(np.count_nonzero(active))
         face: IntArray | None = None

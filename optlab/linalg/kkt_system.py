@@ -42,7 +42,7 @@ MatrixLike: TypeAlias = "FloatArray | sp.csr_array | LowRank"
 
 # Up to this order LAPACK beats the sparse path, whose cost per call is about 0.3 ms before it
 # does any arithmetic (benchmarks/linalg_backends.py).
-DENSE_ORDER = 300
+DENSE_ORDER = 100
 # A pattern fuller than this has a full factor; the dense path is then faster at any size that
 # fits into memory.
 DENSE_FRACTION = 0.2
@@ -113,13 +113,13 @@ class KKTSystem:
         W : (n, n)
             Symmetric; see the module's docstring for its forms.
         J : (mh, n), or None if mh = 0
-        dual_h : float or (mh,)
-            Diagonal of D, >= 0.
+        dual_h : float, (mh,) or (mh + ml,)
+            Diagonal of D, >= 0; its tail, if any, belongs to the rows of A.
         free : (n,) bool
             Variables that are not fixed.
         active : (ml,) bool
             Rows of A in the working set.
-        sigma : float
+        sigma : float or (n,)
             Added to the diagonal of W.
 
         Returns

@@ -23,7 +23,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from optlab.methods.pasa.working_set import WorkingSet, step_to_boundary, violated_at
+from optlab.methods.pasa.interior import MAX_STEPS, central_point
+from optlab.methods.pasa.working_set import (
+    WorkingSet,
+    active_at,
+    step_to_boundary,
+    violated_at,
+)
 
 if TYPE_CHECKING:
     from optlab.linalg.kkt_system import FaceFactor
@@ -37,6 +43,9 @@ __all__ = ["FaceSolver", "FaceStep"]
 
 HELD_TOLERANCE = 1e-9
 """Gap of a held row, relative to |a_i| (1 + |x|), that one solve with refinement may leave."""
+
+MANY = 40
+"""Inequalities from which on an interior-point method comes before the primal active-set method."""
 
 PRIMAL_DUAL_CHANGES = 20
 """Factorizations of the primal-dual method before the primal one takes over: where it converges it
@@ -111,7 +120,36 @@ class FaceSolver:
         # A model that is convex on its last face only may have a higher minimiser there.
         if found is not None and (model.slope(found.step) < 0.0 or not found.step.any()):
             return found
+        if self._inequalities() > MANY:
+            found = self._interior(model, x)
+            if found is not None and model.slope(found.step) < 0.0:
+                return found
         return self._primal(model, x, held, mu)
+
+    def _inequalities(self) -> int:
+        """Count the bounds and rows that may be active or not."""
+        poly = self.polyhedron
+        bounds = (np.isfinite(poly.lo) | np.isfinite(poly.hi)) & (poly.lo < poly.hi)
+        rows = (np.isfinite(poly.bl) | np.isfinite(poly.bu)) & (poly.bl < poly.bu)
+        return int(np.count_nonzero(bounds) + np.count_nonzero(rows))
+
+    def _interior(self, model: QuadraticModel, x: Vector) -> FaceStep | None:
+        """Follow the central path, then finish on the face where it ends."""
+        poly = self.polyhedron
+        always = active_at(x, poly.rows_times(x), poly)
+        always = always.without(always.bounds != 2, always.rows != 2)
+        factor, model = self.convexifier.factorize(model, always)
+        if factor is None:
+            return None
+        point = central_point(model, x, poly, self.convexifier.kkt)
+        if point is None:
+            return None
+        found = self.primal_dual(model, x, point.held, point.row_multipliers)
+        if found is not None and model.slope(found.step) < 0.0:
+            return found
+        step = np.clip(x + point.step, poly.lo, poly.hi) - x
+        nu, mu = point.block_multipliers, point.row_multipliers
+        return FaceStep(step, nu, mu, point.held, model.convexified, None, True, MAX_STEPS)
 
     def primal_dual(
         self,

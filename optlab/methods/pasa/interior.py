@@ -1,0 +1,133 @@
+"""Minimise a convex model over the polyhedron by an interior-point method.
+
+    minimize m(s)   subject to   lo <= x + s <= hi,   bl <= A (x + s) <= bu
+
+The active-set methods of :mod:`optlab.methods.pasa.face` are fast where few constraints change, and
+may need a factorization for each change where many do. The central path
+(:mod:`optlab.linalg.interior_point`) takes ten to twenty factorizations whatever happens; where it ends
+says which constraints are active, so that one or two Newton steps on that face finish the work exactly.
+
+One step solves, with Theta_x and Theta_s the stiffness of bounds and rows (equalities: infinite),
+
+    [ W + sigma M + Theta_x   J'    A'         ] [ dx   ]   [ r_x             ]
+    [ J                      -D                ] [ dnu  ] = [ r_nu            ]
+    [ A                            -Theta_s^-1 ] [ dlam ]   [ r_p + r_s/Theta_s ]
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from optlab.linalg.interior_point import AbstractCentralSystem, Box, follow_central_path
+from optlab.methods.pasa.working_set import WorkingSet
+
+if TYPE_CHECKING:
+    from optlab.linalg.kkt_system import FaceFactor, KKTSystem
+    from optlab.linalg.polyhedron import Polyhedron
+    from optlab.methods.pasa.model import QuadraticModel
+    from optlab.typing import Vector
+
+__all__ = ["CentralPoint", "central_point"]
+
+REDUCTION = 1e-9
+"""Average complementarity, relative to the start's, at which the active constraints are told."""
+
+MAX_STEPS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class CentralPoint:
+    """Where the central path ended, nearly optimal and inside the polyhedron."""
+
+    step: Vector
+    """(n,)"""
+
+    block_multipliers: Vector
+    """(mh,) nu."""
+
+    row_multipliers: Vector
+    """(ml,)"""
+
+    held: WorkingSet
+    """Constraints that are probably active."""
+
+
+def central_point(
+    model: QuadraticModel, x: Vector, polyhedron: Polyhedron, kkt: KKTSystem
+) -> CentralPoint | None:
+    """Follow the central path of a model that is convex on the equality rows; None if it breaks down.
+
+    Parameters
+    ----------
+    model
+        Convex: its face matrix without any inequality has the right inertia.
+    x
+        Point of the polyhedron that the model is made at, (n,).
+    polyhedron, kkt
+        The feasible set and the factorizations of its face matrices.
+    """
+    rows = polyhedron.rows_times(x)
+    size = 1.0 + float(np.mean(np.abs(x)))
+    pull = max(1e-4, float(np.mean(np.abs(model.gradient))))
+    step = Box.around(np.zeros(x.size), polyhedron.lo - x, polyhedron.hi - x, size, pull)
+    ahead = polyhedron.rows_times(step.v) if rows.size else rows
+    low, high = polyhedron.bl - rows, polyhedron.bu - rows
+    change = Box.around(ahead, low, high, size, pull)
+    system = _ModelSystem(model, polyhedron, kkt)
+    if not follow_central_path(system, step, change, REDUCTION, MAX_STEPS):
+        return None
+    bounds = np.where(step.fixed, np.int8(2), step.held)
+    held = WorkingSet(bounds, np.where(change.fixed, np.int8(2), change.held))
+    return CentralPoint(step.v, system.nu, system.lam, held)
+
+
+class _ModelSystem(AbstractCentralSystem):
+    """The Newton equations of the module's docstring."""
+
+    def __init__(self, model: QuadraticModel, polyhedron: Polyhedron, kkt: KKTSystem) -> None:
+        self._model, self._polyhedron, self._kkt = model, polyhedron, kkt
+        self.nu = np.zeros(model.residual.size)
+        self.lam = np.zeros(polyhedron.bl.size)
+        self._dnu, self._dlam = self.nu, self.lam
+        self._factor: FaceFactor
+
+    def factorize(self, x: Box, s: Box) -> bool:
+        model = self._model
+        self._x, self._s = x, s
+        limited = s.fixed | s.has_low | s.has_high
+        stiffness = np.where(limited & ~s.fixed, s.stiffness, 1.0)
+        self._S = np.where(s.fixed | ~limited, 0.0, 1.0 / stiffness)
+        dual = np.concatenate((np.broadcast_to(model.dual_regularization, self.nu.shape), self._S))
+        self._factor = self._kkt.factorize(
+            model.hessian,
+            model.jacobian,
+            dual,
+            ~x.fixed,
+            limited,
+            sigma=model.shift * model.metric + x.stiffness,
+        )
+        return self._factor.inertia_ok
+
+    def solve(
+        self,
+        target: float,
+        cross_x: tuple[Vector, Vector],
+        cross_s: tuple[Vector, Vector],
+    ) -> tuple[Vector, Vector]:
+        model, x, s = self._model, self._x, self._s
+        r_x = -model.partial_gradient(x.v, self.nu) + x.pull(target, cross_x)
+        r_p, r_s = s.v, self.lam
+        if self.lam.size:
+            r_x -= self._polyhedron.transpose_times(self.lam)
+            r_p = s.v - self._polyhedron.rows_times(x.v)
+            r_s = self.lam + s.pull(target, cross_s)
+        r_nu = -model.penalty_residual(x.v, self.nu)
+        dx, self._dnu, self._dlam = self._factor.solve(r_x, r_nu, r_p + self._S * r_s)
+        return dx, self._S * (r_s + self._dlam)
+
+    def move(self, t: float) -> None:
+        self.nu = self.nu + t * self._dnu
+        self.lam = self.lam + t * self._dlam
