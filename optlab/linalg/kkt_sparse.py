@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import scipy.linalg
@@ -35,6 +35,7 @@ import scipy.sparse as sp
 from optlab.kernels.elimination import factor_nnz
 from optlab.linalg.arrays import EPS
 from optlab.linalg.factorization import AbstractSymbolic, Inertia, analyze, is_available
+from optlab.linalg.kkt_bordered import Border, BorderedFaceFactor
 from optlab.linalg.kkt_face import AbstractFaceFactor
 from optlab.linalg.kkt_pattern import FaceValues, KKTPattern, csr_pattern, stored_values
 from optlab.linalg.low_rank import LowRank
@@ -102,6 +103,7 @@ class SparseKKT:
         self._A = csr_pattern(A, n)
         self._sizes = (n, mh, int(self._A.shape[0]))
         self.analyses = [a for a in known if a.pattern.adopt(self._A, mh)]
+        self._last: _Factored | None = None
 
     def factorize(
         self,
@@ -128,15 +130,24 @@ class SparseKKT:
         alive[n + mh :] = active
         dual = np.zeros(mh + self._sizes[2])
         dual[: dual.size if np.size(dual_h) == dual.size else mh] = dual_h
-        values = analysis.pattern.assemble(
-            stored_values(hessian), stored_values(jacobian), shift, dual, alive
-        )
         n_free = int(np.count_nonzero(alive[:n]))
         wanted = Inertia(n_free, int(np.count_nonzero(alive)) - n_free, 0)
-        factor = SparseFaceFactor(analysis, values, self._sizes, wanted)
-        if low_rank is None:
-            return factor
-        return LowRankFaceFactor(factor, low_rank, wanted)
+        entries = Entries(stored_values(hessian), stored_values(jacobian), shift, dual)
+
+        def factorize() -> SparseFaceFactor:
+            values = analysis.pattern.assemble(*entries, alive)
+            return SparseFaceFactor(analysis, values, self._sizes, wanted)
+
+        if low_rank is not None:
+            return LowRankFaceFactor(factorize(), low_rank, wanted)
+        known = self._last
+        if known is not None and known.analysis is analysis and known.entries.same(entries):
+            bordered = known.neighbour(alive, wanted, factorize)
+            if bordered is not None:
+                return bordered
+        factor = factorize()
+        self._last = _Factored(analysis, entries, factor)
+        return factor
 
     def _analysis(
         self,
@@ -150,6 +161,48 @@ class SparseKKT:
         analysis = Analysis(KKTPattern(hessian, jacobian, self._A))
         self.analyses = [analysis, *self.analyses[:1]]
         return analysis
+
+
+class Entries(NamedTuple):
+    """The numbers that K is made of, before any of it is left out."""
+
+    hessian: FloatArray
+    jacobian: FloatArray
+    shift: float | FloatArray
+    dual: FloatArray
+
+    def same(self, other: Entries) -> bool:
+        """Compare number by number: cheap beside anything else that is done with them."""
+        return all(map(np.array_equal, self, other))
+
+
+class _Factored:
+    """The last factorization, and the border that serves the faces around it."""
+
+    def __init__(self, analysis: Analysis, entries: Entries, factor: SparseFaceFactor) -> None:
+        self.analysis, self.entries, self._factor = analysis, entries, factor
+        self._border: Border | None = None
+
+    def neighbour(
+        self, alive: BoolArray, wanted: Inertia, afresh: Callable[[], AbstractFaceFactor]
+    ) -> AbstractFaceFactor | None:
+        """Return a factor of another face of the same K; None where bordering does not serve."""
+        factor = self._factor
+        if not factor.trusted:
+            return None
+        if np.array_equal(alive, factor.alive):
+            return factor
+        if self._border is None:
+            everything = np.ones(alive.size, dtype=bool)
+            whole = self.analysis.pattern.assemble(*self.entries, everything)
+            self._border = Border(factor, whole, factor.sizes[0], factor.regularisation)
+        change = self._border.on_face(alive)
+        if change is None:
+            return None
+        bordered = BorderedFaceFactor(
+            self._border, change, alive, factor.sizes, wanted, factor.inertia, afresh
+        )
+        return bordered if bordered.trusted else None
 
 
 class Analysis:
@@ -282,6 +335,32 @@ class SparseFaceFactor(AbstractFaceFactor):
         residual = b - matrix @ x
         error = norm(residual) / (norm(x) + norm(b))
         return error if np.isfinite(error) else np.inf
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the factorization is accurate and its inertia known."""
+        known = sum(self.inertia) == sum(self._wanted) and self.inertia.zero == 0
+        return known and self.backward_error <= TRUSTED_BACKWARD_ERROR
+
+    @property
+    def pattern(self) -> KKTPattern:
+        """Return the pattern of K."""
+        return self._analysis.pattern
+
+    @property
+    def alive(self) -> BoolArray:
+        """Return the rows of K on the face, (order,)."""
+        return self._values.alive
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Return (n, mh, ml)."""
+        return self._sizes
+
+    @property
+    def regularisation(self) -> tuple[float, float]:
+        """Return what stands on the diagonal for variables and is subtracted for rows."""
+        return self._rung.primal, self._rung.dual
 
     def matvec(self, v: FloatArray) -> FloatArray:
         """Multiply by the equilibrated, unregularised K."""

@@ -42,7 +42,7 @@ MatrixLike: TypeAlias = "FloatArray | sp.csr_array | LowRank"
 
 # Up to this order LAPACK beats the sparse path, whose cost per call is about 0.3 ms before it
 # does any arithmetic (benchmarks/linalg_backends.py).
-DENSE_ORDER = 100
+DENSE_ORDER = 80
 # A pattern fuller than this has a full factor; the dense path is then faster at any size that
 # fits into memory.
 DENSE_FRACTION = 0.2

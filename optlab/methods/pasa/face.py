@@ -44,6 +44,9 @@ __all__ = ["FaceSolver", "FaceStep"]
 HELD_TOLERANCE = 1e-9
 """Gap of a held row, relative to |a_i| (1 + |x|), that one solve with refinement may leave."""
 
+HOPELESS = 5
+"""Factorizations without fewer violations and wrong signs after which the primal-dual method is left."""
+
 MANY = 40
 """Inequalities from which on an interior-point method comes before the primal active-set method."""
 
@@ -138,9 +141,10 @@ class FaceSolver:
         poly = self.polyhedron
         always = active_at(x, poly.rows_times(x), poly)
         always = always.without(always.bounds != 2, always.rows != 2)
-        factor, model = self.convexifier.factorize(model, always)
-        if factor is None:
+        factor, convex = self.convexifier.factorize(model, always)
+        if factor is None or convex.convexified > model.convexified:
             return None
+        model = convex
         point = central_point(model, x, poly, self.convexifier.kkt)
         if point is None:
             return None
@@ -173,6 +177,7 @@ class FaceSolver:
         at.mu[held.rows == 0] = 0.0
         seen: set[bytes] = set()
         factorize = self.convexifier.factorize if convexify else self.convexifier.as_it_is
+        fewest, since = held.bounds.size + held.rows.size + 1, 0
         for changes in range(limit):
             key = at.held.bounds.tobytes() + at.held.rows.tobytes()
             if key in seen:
@@ -197,6 +202,10 @@ class FaceSolver:
                 return FaceStep(
                     at.s, at.nu, at.mu, at.held, model.convexified, factor, True, changes
                 )
+            wrong = np.count_nonzero(wrong_bounds) + np.count_nonzero(wrong_rows) + outside.size()
+            fewest, since = (wrong, 0) if wrong < fewest else (fewest, since + 1)
+            if since >= HOPELESS:
+                return None
             at.held = at.held.without(wrong_bounds, wrong_rows).with_added(outside)
             at.mu[at.held.rows == 0] = 0.0
         return None

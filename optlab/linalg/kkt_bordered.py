@@ -1,0 +1,214 @@
+"""Factors of neighbouring faces from one factorization, by bordering.
+
+A factor of K on a face F is at hand. On a face G that differs from it in few constraints, the solution of
+K_GG y = b is part of that of the bordered system
+
+    [ K_FF  C ] [ y ]   [ b ]        a variable or row i of G \\ F brings its column of K,
+    [ C'    E ] [ w ] = [ d ]        one of F \\ G the unit column e_i, which forces y_i = 0,
+
+and the border costs one solve with the old factor for each column, once, and one small dense system:
+
+    (E - C' K_FF^{-1} C) w = d - C' K_FF^{-1} b,     y = K_FF^{-1} (b - C w).
+
+With k columns of the second kind Sylvester's law gives
+
+    In(K_GG) = In(K_FF) + In(E - C' K_FF^{-1} C) - (k, k, 0).
+
+This is how active-set methods for sparse quadratic programs change their faces (Gill, Murray, Saunders
+and Wright, in Reliable Numerical Computation, 1990); every solve is refined against K_GG itself, so that
+the border does not wear out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from optlab.linalg.dense import DenseFactor
+from optlab.linalg.factorization import Inertia
+from optlab.linalg.kkt_face import AbstractFaceFactor
+from optlab.linalg.refinement import norm, refined_solve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from optlab.linalg.arrays import BoolArray, FloatArray, IntArray
+    from optlab.linalg.kkt_pattern import FaceValues
+    from optlab.linalg.kkt_sparse import SparseFaceFactor
+
+__all__ = ["Border"]
+
+# New columns at once from which on a new factorization is cheaper than so many solves.
+NEW_COLUMNS = 8
+# Columns of a border; beyond, the dense part of every solve is no longer small.
+MAX_COLUMNS = 60
+# Residual of a solve, relative to its right-hand side, above which the face is factored afresh.
+ACCEPTED_RESIDUAL = 1e-8
+# A pivot of the small system below this is not told from zero: the face is factored afresh.
+SMALLEST_PIVOT = 1e-9
+
+
+class Border:
+    """The columns that one factor has been bordered with so far.
+
+    Parameters
+    ----------
+    base : SparseFaceFactor
+        Factor of K on the face F.
+    whole : FaceValues
+        Equilibrated values of K with nothing left out.
+    regularisation : (primal, dual)
+        What the factor has on the diagonal of variables and subtracted from that of rows.
+    """
+
+    def __init__(
+        self,
+        base: SparseFaceFactor,
+        whole: FaceValues,
+        n: int,
+        regularisation: tuple[float, float],
+    ) -> None:
+        self._base = base
+        self._face = base.alive
+        self._K = base.pattern.symmetric(whole.data)
+        self.scale = whole.scale
+        # The factor is that of another equilibration: B -> T B T with T = S_base / S_whole.
+        self._between = np.where(self._face, base.scale / whole.scale, 0.0)
+        primal, dual = regularisation
+        self._diagonal = np.full(self.scale.size, primal)
+        self._diagonal[n:] = -dual
+        self._place: dict[int, int] = {}
+        # K_FF^{-1} C by columns, and the products C' K_FF^{-1} C, both growing.
+        self._Z = np.zeros((self.scale.size, 2 * MAX_COLUMNS), order="F")
+        self._gram = np.zeros((2 * MAX_COLUMNS, 2 * MAX_COLUMNS))
+
+    def on_face(self, alive: BoolArray) -> tuple[IntArray, IntArray] | None:
+        """Return what enters and what leaves on the way to a face; None if it is too much."""
+        entering = np.flatnonzero(alive & ~self._face)
+        leaving = np.flatnonzero(self._face & ~alive)
+        wanted = [*entering.tolist(), *leaving.tolist()]
+        new = [i for i in wanted if i not in self._place]
+        room = self._Z.shape[1] - len(self._place)
+        if len(wanted) > MAX_COLUMNS or len(new) > min(NEW_COLUMNS, room):
+            return None
+        for i in new:
+            self._add(i)
+        return entering, leaving
+
+    def _add(self, i: int) -> None:
+        """Solve for the column of an index."""
+        if self._face[i]:
+            rows, values = np.array([i]), np.ones(1)
+        else:
+            span = slice(self._K.indptr[i], self._K.indptr[i + 1])
+            rows, values = self._K.indices[span], self._K.data[span]
+            inside = self._face[rows]
+            rows, values = rows[inside], values[inside]
+        column = np.zeros(self.scale.size)
+        column[rows] = values
+        k = len(self._place)
+        self._Z[:, k] = self.apply_inverse(column)
+        self._gram[k, : k + 1] = self._gram[: k + 1, k] = values @ self._Z[rows, : k + 1]
+        self._place[i] = k
+
+    def apply_inverse(self, v: FloatArray) -> FloatArray:
+        """Multiply by the inverse of the factored K_FF in the equilibration of the whole."""
+        product: FloatArray = self._between * self._base.apply_inverse(self._between * v)
+        return product
+
+    def reduced(self, entering: IntArray, leaving: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Return E - C' K_FF^{-1} C, (k, k), and K_FF^{-1} C, (order, k).
+
+        E is K between the entering indices, with the factor's regularisation, and zero elsewhere.
+        """
+        places = [self._place[i] for i in (*entering.tolist(), *leaving.tolist())]
+        small = -self._gram[np.ix_(places, places)]
+        k = entering.size
+        if k:
+            small[:k, :k] += self._K[entering][:, entering].toarray()
+            small[range(k), range(k)] += self._diagonal[entering]
+        return small, self._Z[:, places]
+
+    def matvec(self, v: FloatArray) -> FloatArray:
+        """Multiply by the equilibrated K."""
+        product: FloatArray = self._K @ v
+        return product
+
+
+class BorderedFaceFactor(AbstractFaceFactor):
+    """Factor of K on a face, from the factor of a neighbouring one and a border.
+
+    Parameters
+    ----------
+    border : Border
+    change : (entering, leaving)
+        As :meth:`Border.on_face` returns them.
+    alive : (order,) bool
+        The face.
+    wanted : Inertia
+    afresh : callable
+        Makes a factorization of the face of its own, for solves that do not become accurate.
+    """
+
+    def __init__(
+        self,
+        border: Border,
+        change: tuple[IntArray, IntArray],
+        alive: BoolArray,
+        sizes: tuple[int, int, int],
+        wanted: Inertia,
+        base_inertia: Inertia,
+        afresh: Callable[[], AbstractFaceFactor],
+    ) -> None:
+        self._border, self._alive, self._sizes, self._afresh = border, alive, sizes, afresh
+        self._entering, self._leaving = change
+        self._instead: AbstractFaceFactor | None = None
+        small, self._Z = border.reduced(self._entering, self._leaving)
+        self._small = DenseFactor(small)
+        k, inner = self._leaving.size, self._small.inertia
+        self.inertia = Inertia(
+            base_inertia.pos + inner.pos - k,
+            base_inertia.neg + inner.neg - k,
+            base_inertia.zero + inner.zero,
+        )
+        self.trusted = self._small.ok and self._small.smallest_pivot > SMALLEST_PIVOT
+        self.inertia_ok = self.trusted and self.inertia == wanted
+
+    def _apply_inverse(self, v: FloatArray) -> FloatArray:
+        v = v.copy()
+        k = self._entering.size
+        d = np.zeros(k + self._leaving.size)
+        d[:k] = v[self._entering]
+        v[self._leaving] = 0.0
+        y = self._border.apply_inverse(v)
+        # C'y: rows of K at what enters, entries of y at what leaves.
+        if k:
+            d[:k] -= self._border.matvec(y)[self._entering]
+        d[k:] -= y[self._leaving]
+        w = self._small.solve(d)
+        y -= self._Z @ w
+        y[self._entering] = w[:k]
+        y[self._leaving] = 0.0
+        return y
+
+    def _matvec(self, v: FloatArray) -> FloatArray:
+        return np.where(self._alive, self._border.matvec(v), 0.0)
+
+    def _solve_stacked(self, b: FloatArray) -> FloatArray:
+        if self._instead is None:
+            scale = self._border.scale
+            scaled = np.where(self._alive, b * scale, 0.0)
+            x, residual = refined_solve(self._matvec, self._apply_inverse, scaled)
+            self.residual = norm(residual) / (norm(scaled) or 1.0)
+            if self.residual <= ACCEPTED_RESIDUAL:
+                return scale * x
+            self._instead = self._afresh()
+        x = self._instead._solve_stacked(b)  # noqa: SLF001 - the same class of object
+        self.residual = self._instead.residual
+        return x
+
+    @property
+    def diagnostics(self) -> Mapping[str, float | str]:
+        """Return the backend and the number of columns."""
+        return {"backend": "bordered", "columns": float(self._Z.shape[1])}
