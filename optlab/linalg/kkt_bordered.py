@@ -39,8 +39,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Border"]
 
-# New columns at once from which on a new factorization is cheaper than so many solves.
+# New columns at once, at least, from which on a new factorization is cheaper than so many solves; where
+# a factorization costs many solves, this part of them.
 NEW_COLUMNS = 8
+NEW_PART = 0.5
 # Columns of a border; beyond, the dense part of every solve is no longer small.
 MAX_COLUMNS = 60
 # Residual of a solve, relative to its right-hand side, above which the face is factored afresh.
@@ -60,6 +62,8 @@ class Border:
         Equilibrated values of K with nothing left out.
     regularisation : (primal, dual)
         What the factor has on the diagonal of variables and subtracted from that of rows.
+    solves : float
+        Solves that cost about as much as a factorization.
     """
 
     def __init__(
@@ -68,7 +72,10 @@ class Border:
         whole: FaceValues,
         n: int,
         regularisation: tuple[float, float],
+        solves: float,
     ) -> None:
+        self._new = max(NEW_COLUMNS, int(NEW_PART * solves))
+        self._most = max(MAX_COLUMNS, 2 * self._new)
         self._base = base
         self._face = base.alive
         self._K = base.pattern.symmetric(whole.data)
@@ -80,8 +87,8 @@ class Border:
         self._diagonal[n:] = -dual
         self._place: dict[int, int] = {}
         # K_FF^{-1} C by columns, and the products C' K_FF^{-1} C, both growing.
-        self._Z = np.zeros((self.scale.size, 2 * MAX_COLUMNS), order="F")
-        self._gram = np.zeros((2 * MAX_COLUMNS, 2 * MAX_COLUMNS))
+        self._Z = np.zeros((self.scale.size, 2 * self._most), order="F")
+        self._gram = np.zeros((2 * self._most, 2 * self._most))
 
     def on_face(self, alive: BoolArray) -> tuple[IntArray, IntArray] | None:
         """Return what enters and what leaves on the way to a face; None if it is too much."""
@@ -90,7 +97,7 @@ class Border:
         wanted = [*entering.tolist(), *leaving.tolist()]
         new = [i for i in wanted if i not in self._place]
         room = self._Z.shape[1] - len(self._place)
-        if len(wanted) > MAX_COLUMNS or len(new) > min(NEW_COLUMNS, room):
+        if len(wanted) > self._most or len(new) > min(self._new, room):
             return None
         for i in new:
             self._add(i)

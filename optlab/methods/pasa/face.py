@@ -44,6 +44,10 @@ __all__ = ["FaceSolver", "FaceStep"]
 HELD_TOLERANCE = 1e-9
 """Gap of a held row, relative to |a_i| (1 + |x|), that one solve with refinement may leave."""
 
+FAR = 0.05
+"""Part of the inequalities that may be violated or have wrong signs after the second factorization; with
+more, the central path is the shorter way."""
+
 HOPELESS = 5
 """Factorizations without fewer violations and wrong signs after which the primal-dual method is left."""
 
@@ -119,15 +123,22 @@ class FaceSolver:
         mu
             Start for the row multipliers, shape (ml,).
         """
-        found = self.primal_dual(model, x, held, mu)
-        # A model that is convex on its last face only may have a higher minimiser there.
-        if found is not None and (model.slope(found.step) < 0.0 or not found.step.any()):
-            return found
-        if self._inequalities() > MANY:
-            found = self._interior(model, x)
-            if found is not None and model.slope(found.step) < 0.0:
+        inequalities = self._inequalities()
+        if inequalities > MANY:
+            found = self.primal_dual(model, x, held, mu, far=FAR * inequalities)
+            if found is None:
+                found = self._interior(model, x)
+            if found is not None and self._descends(model, found):
                 return found
+        found = self.primal_dual(model, x, held, mu)
+        if found is not None and self._descends(model, found):
+            return found
         return self._primal(model, x, held, mu)
+
+    @staticmethod
+    def _descends(model: QuadraticModel, found: FaceStep) -> bool:
+        """A model that is convex on its last face only may have a higher minimiser there."""
+        return model.slope(found.step) < 0.0 or not found.step.any()
 
     def _inequalities(self) -> int:
         """Count the bounds and rows that may be active or not."""
@@ -164,13 +175,14 @@ class FaceSolver:
         limit: int = PRIMAL_DUAL_CHANGES,
         *,
         convexify: bool = True,
+        far: float = np.inf,
     ) -> FaceStep | None:
         """Semismooth Newton on the model's optimality conditions (Hintermueller, Ito, Kunisch 2002).
 
         Hold what is violated and what has a multiplier of the right sign; solve; repeat until
         nothing changes. None when a working set comes back or the limit (of factorizations) is
-        reached. Without ``convexify`` any inertia is accepted: the result is a stationary point of
-        the model.
+        reached, or when more than ``far`` constraints are wrong after the second. Without
+        ``convexify`` any inertia is accepted: the result is a stationary point of the model.
         """
         poly = self.polyhedron
         at = _Iterate(np.zeros(x.size), np.zeros(model.residual.size), mu.copy(), held)
@@ -204,7 +216,7 @@ class FaceSolver:
                 )
             wrong = np.count_nonzero(wrong_bounds) + np.count_nonzero(wrong_rows) + outside.size()
             fewest, since = (wrong, 0) if wrong < fewest else (fewest, since + 1)
-            if since >= HOPELESS:
+            if since >= HOPELESS or (wrong > far and changes > 0):
                 return None
             at.held = at.held.without(wrong_bounds, wrong_rows).with_added(outside)
             at.mu[at.held.rows == 0] = 0.0
