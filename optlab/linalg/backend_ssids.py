@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from optlab.linalg.arrays import FloatArray
+    from optlab.linalg.arrays import FloatArray, Index32Array
 
 _POINTER = ctypes.c_void_p
 # Room for the header's fields reserved for the future; a little more than it says does no harm.
@@ -244,24 +244,54 @@ class SsidsFactor(AbstractFactor):
 
 
 class Symbolic(AbstractSymbolic):
-    """SSIDS's analysis of a lower-triangular pattern."""
+    """SSIDS's analysis of a lower-triangular pattern.
+
+    Parameters
+    ----------
+    pattern : LowerPattern
+    order : (n,) int or None
+        An elimination order; it is used if it promises fewer operations than METIS's.
+    """
 
     backend = "ssids"
 
-    def __init__(self, pattern: LowerPattern) -> None:
+    def __init__(self, pattern: LowerPattern, order: Index32Array | None = None) -> None:
         self.pattern = pattern
         self.options = _options()
         self.handle = _POINTER()
         self.ok = pattern.n > 0
         if not self.ok:
             return
+        orders = (None,) if order is None else (None, order)
+        analyses = [_Analysis(pattern, self.options, order) for order in orders]
+        self._analysis = best = min(analyses, key=lambda a: (not a.ok, a.operations))
+        self.ok, self.handle, self.options = best.ok, best.handle, best.options
+
+    def factorize(self, values: FloatArray) -> SsidsFactor:
+        """Factor the matrix with these values."""
+        return SsidsFactor(self, values)
+
+
+class _Analysis:
+    """One analysis: for METIS's order, or for a given one."""
+
+    def __init__(
+        self, pattern: LowerPattern, options: _Options, order: Index32Array | None
+    ) -> None:
+        self.options = _Options.from_buffer_copy(options)
+        places = None
+        if order is not None:
+            self.options.ordering = 0
+            places = np.empty(pattern.n, dtype=np.int32)
+            places[order] = np.arange(pattern.n, dtype=np.int32)
+        self.handle = _POINTER()
         inform = _Inform()
         pointers = pattern.indptr.astype(np.int64)
         rows = pattern.indices.astype(np.int32)
         _library().spral_ssids_analyse(
             ctypes.c_bool(True),
             pattern.n,
-            _POINTER(),
+            _POINTER() if places is None else _address(places),
             _address(pointers),
             _address(rows),
             _POINTER(),
@@ -269,12 +299,8 @@ class Symbolic(AbstractSymbolic):
             ctypes.byref(self.options),
             ctypes.byref(inform),
         )
-        self.ok = inform.flag >= 0
+        self.ok, self.operations = inform.flag >= 0, int(inform.num_flops)
         weakref.finalize(self, _free_analysis, self.handle)
-
-    def factorize(self, values: FloatArray) -> SsidsFactor:
-        """Factor the matrix with these values."""
-        return SsidsFactor(self, values)
 
 
 def _free_factor(handle: ctypes.c_void_p) -> None:

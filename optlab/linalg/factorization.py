@@ -182,7 +182,9 @@ def available_backends() -> tuple[str, ...]:
     return tuple(name for name in _BACKENDS if is_available(name))
 
 
-def analyze(pattern: LowerPattern, backend: str = "auto") -> AbstractSymbolic:
+def analyze(
+    pattern: LowerPattern, backend: str = "auto", order: Index32Array | None = None
+) -> AbstractSymbolic:
     """Analyse a sparse symmetric pattern for repeated factorization.
 
     Parameters
@@ -191,6 +193,8 @@ def analyze(pattern: LowerPattern, backend: str = "auto") -> AbstractSymbolic:
     backend : str
         A name from :func:`available_backends`; "auto" takes CHOLMOD, qdldl or SuperLU, the
         first that is there.
+    order : (n,) int or None
+        An elimination order found before, for backends that take one (SSIDS).
 
     Raises
     ------
@@ -204,7 +208,8 @@ def analyze(pattern: LowerPattern, backend: str = "auto") -> AbstractSymbolic:
         msg = f"factorization backend {backend!r} is not available; here: {there}"
         raise LookupError(msg)
     module = import_module(f"optlab.linalg.{_BACKENDS[backend][0]}")
-    symbolic: AbstractSymbolic = module.Symbolic(pattern)
+    arguments = (pattern,) if order is None or backend != "ssids" else (pattern, order)
+    symbolic: AbstractSymbolic = module.Symbolic(*arguments)
     return symbolic
 
 

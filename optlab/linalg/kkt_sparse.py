@@ -72,7 +72,7 @@ TRUSTED_BACKWARD_ERROR = 1e-9
 ACCEPTED_RESIDUAL = 1e-6
 # Up to the first order the dense factorization is the cheapest one with pivoting, up to the second
 # it is worth its time where SSIDS is not installed.
-DENSE_PIVOTING_ORDER = 300
+DENSE_PIVOTING_ORDER = 100
 DENSE_PIVOTING_ORDER_MAX = 1000
 # A factor with more than this part of the n^2 entries is full; up to this order a dense
 # factorization then replaces it.
@@ -199,7 +199,11 @@ class _Factored:
             everything = np.ones(alive.size, dtype=bool)
             whole = self.analysis.pattern.assemble(*self.entries, everything)
             self._border = Border(
-                factor, whole, factor.sizes[0], factor.regularisation, self.analysis.mean_column / 2
+                factor,
+                whole,
+                factor.sizes[0],
+                factor.regularisation,
+                self.analysis.mean_column / 2,
             )
         change = self._border.on_face(alive)
         if change is None:
@@ -248,7 +252,9 @@ class Analysis:
                 backend = _pivoting_backend(self.pattern.lower.n)
             if backend is None:
                 return None
-            symbolic = analyze(self.pattern.lower, backend)
+            known = self._symbolic.get(False)
+            order = None if known is None else known.order
+            symbolic = analyze(self.pattern.lower, backend, order)
             self._symbolic[pivoting] = symbolic if pivoting else self._unless_full(symbolic)
         return self._symbolic[pivoting]
 
@@ -264,7 +270,7 @@ class Analysis:
         if lower.n <= DENSE_FILL_ORDER and entries > DENSE_FILL * lower.n * lower.n:
             return analyze(lower, "dense")
         if self.mean_column > HEAVY and is_available("ssids"):
-            return analyze(lower, "ssids")
+            return analyze(lower, "ssids", symbolic.order)
         return symbolic
 
     def rungs(self) -> list[int]:

@@ -214,7 +214,9 @@ class FaceSolver:
                 return FaceStep(
                     at.s, at.nu, at.mu, at.held, model.convexified, factor, True, changes
                 )
-            wrong = np.count_nonzero(wrong_bounds) + np.count_nonzero(wrong_rows) + outside.size()
+            wrong = (
+                np.count_nonzero(wrong_bounds) + np.count_nonzero(wrong_rows) + outside.size()
+            )
             fewest, since = (wrong, 0) if wrong < fewest else (fewest, since + 1)
             if since >= HOPELESS or (wrong > far and changes > 0):
                 return None

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CentralPoint", "central_point"]
 
-REDUCTION = 1e-9
+REDUCTION = 1e-4
 """Average complementarity, relative to the start's, at which the active constraints are told."""
 
 MAX_STEPS = 40
@@ -100,7 +100,9 @@ class _ModelSystem(AbstractCentralSystem):
         limited = s.fixed | s.has_low | s.has_high
         stiffness = np.where(limited & ~s.fixed, s.stiffness, 1.0)
         self._S = np.where(s.fixed | ~limited, 0.0, 1.0 / stiffness)
-        dual = np.concatenate((np.broadcast_to(model.dual_regularization, self.nu.shape), self._S))
+        dual = np.concatenate(
+            (np.broadcast_to(model.dual_regularization, self.nu.shape), self._S)
+        )
         self._factor = self._kkt.factorize(
             model.hessian,
             model.jacobian,

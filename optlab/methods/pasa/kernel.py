@@ -395,9 +395,7 @@ class Kernel:
             **more,
         )
 
-    def _reference(
-        self, state: KernelState, value: float, since: int
-    ) -> tuple[float, float]:
+    def _reference(self, state: KernelState, value: float, since: int) -> tuple[float, float]:
         """Average the values of the past with weights that fade by eta, (1.6) of [ZH04].
 
         Without a new lowest value for PATIENCE iterations the past is forgotten: an average that
