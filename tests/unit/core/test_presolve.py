@@ -202,6 +202,11 @@ def test_an_equality_among_parallel_rows_stays_one() -> None:
     assert y.tolist() == pytest.approx([0.0, 20.0])
 
 
+def test_an_open_side_of_merged_rows_stays_open() -> None:
+    reduced, _ = presolved(linear([[1.0, 3.0], [2.0, 6.0]], [-9.0, -4.0], INF))
+    assert (reduced.cl.tolist(), reduced.cu.tolist()) == ([-2.0], [INF])
+
+
 def test_almost_parallel_rows_are_not() -> None:
     problem = linear([[1.0, 2.0], [1.0, 2.0 + 1e-12]], -1.0, 1.0)
     assert Presolve().apply(problem)[0] is problem
