@@ -194,7 +194,7 @@ def _loop(
     """Iterate until the method, a limit, an observer or an error ends it."""
     max_iter = method.default_max_iter if limits.max_iter is None else limits.max_iter
     if isinstance(method, AbstractExternalMethod):
-        return _foreign_loop(method, oracle, first, max_iter, report)
+        return _foreign_loop(method, oracle, first, max_iter, report, resume)
     state: S | None = None
     progress: Progress | None = None
     k = 0
@@ -227,6 +227,7 @@ def _foreign_loop(
     first: Callable[[], S],
     max_iter: int,
     report: Callable[[int, Progress], bool] | None,
+    resume: Callable[[S, Progress], S | None] | None,
 ) -> Ending[S]:
     """Let a solver run its own loop; observers and limits act on the iterates that it shows."""
     k = -1
@@ -241,13 +242,20 @@ def _foreign_loop(
             raise BudgetSpent(StopReason.MAX_ITER)
         oracle.check()
 
+    state: S | None = None
     try:
-        state = method.solve(oracle, first(), Watch(show, max_iter))
+        following: S | None = first()
+        while following is not None:
+            state = method.solve(oracle, following, Watch(show, max_iter - max(k, 0)))
+            progress = method.progress(state)
+            following = None
+            if resume is not None and method.stop(state) is StopReason.CONVERGED:
+                following = resume(state, progress)
     except _ENDINGS as error:
-        return Ending(_reason(error, oracle), max(k, 0), None, progress, error)
+        return Ending(_reason(error, oracle), max(k, 0), state, progress, error)
     # A solver that gives no reason knows no way to go on.
-    stop = method.stop(state) or StopReason.STALLED
-    return Ending(stop, max(k, 0), state, method.progress(state))
+    stop = None if state is None else method.stop(state)
+    return Ending(stop or StopReason.STALLED, max(k, 0), state, progress)
 
 
 def _reason(error: BaseException, oracle: Oracle) -> StopReason:

@@ -214,7 +214,7 @@ class Watch:
     """How a solver with a loop of its own lets the driver watch it."""
 
     show: Callable[[Progress], None]
-    """To be called with every iterate, the first one included. Raises what must end the solve: a
+    """To be called with every iterate, the first one of all included. Raises what must end the solve: a
     limit is reached, or an observer or the user asks for a stop."""
 
     max_iter: int
@@ -225,7 +225,7 @@ class Watch:
 class AbstractExternalMethod(AbstractMethod[S]):
     """A solver that will not give its loop away: another project's program behind our contract.
 
-    The driver calls ``init`` and then ``solve`` once. Limits and stop requests reach the solver as
+    The driver calls ``init`` and then ``solve``, once unless ``tighten`` returns a state. Limits and stop requests reach the solver as
     exceptions of the oracle's verbs and of ``watch.show``; whatever it does in between, ``solve``
     must end soon after one of them and raise it. Iterations are the iterates shown, less one.
     """
@@ -239,7 +239,7 @@ class AbstractExternalMethod(AbstractMethod[S]):
         oracle
             Its verbs are the only functions that the solver may call.
         state
-            What ``init`` made.
+            What ``init`` or ``tighten`` made.
         watch
             Where iterates are shown.
 

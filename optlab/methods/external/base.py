@@ -52,6 +52,9 @@ class PeerState:
 
     warm: WarmStart | None = None
     memory: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    rounds: int = 0
+    """How often the checker has refused the peer's end and the peer went on from there."""
+
     unbounded: bool = False
     """Whether the peer says that the objective falls without bound."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from optlab.core.method import WarmStart
 from optlab.core.progress import Column, Progress
 from optlab.core.status import StopReason
 from optlab.errors import EvaluationError, OptionError
@@ -133,9 +134,16 @@ class AbstractInteriorPeer(AbstractPeer):
     """``"exact"``, ``"limited-memory"``, or ``"auto"``: exact where the problem has it."""
 
     tol_factor: float = 1e-2
-    """The peer's own ``tol``, for its scaled residuals, is this times ``tol``: 1e-2 makes its default
-    of 1e-8 out of ours of 1e-6. Complementarity it measures as a product, multiplier times gap, and
-    the checker as the smaller of the two: ``compl_inf_tol`` is ``tol**2``, which implies ``tol``."""
+    """The peer's own ``tol`` is this times ``tol``: 1e-2 makes its default of 1e-8 out of ours of 1e-6."""
+
+    tightens: bool = True
+    """Whether the peer goes on, warm, when the checker refuses its end. It measures complementarity
+    as a product, multiplier times gap, and the checker as the smaller of the two: a product of
+    ``tol**2`` then implies ``tol``."""
+
+    bound_relax: float = 0.0
+    """How far bounds and rows are widened, relative (``bound_relax_factor``; the peers' default is
+    1e-8, which lets functions be evaluated outside their domain)."""
 
     warm_barrier: float = 1e-6
     """Barrier parameter that a warm start begins with."""
@@ -174,7 +182,7 @@ class AbstractInteriorPeer(AbstractPeer):
             np.clip(side, -NO_LIMIT, NO_LIMIT)
             for side in (oracle.lb, oracle.ub, oracle.cl, oracle.cu)
         ]
-        observer = _Observer(oracle, guard, watch, callbacks)
+        observer = _Observer(oracle, guard, watch, callbacks, shown=state.rounds > 0)
         callbacks.intermediate = observer
         peer = self.make(callbacks, oracle, tuple(sides))
         observer.peer = peer
@@ -206,18 +214,28 @@ class AbstractInteriorPeer(AbstractPeer):
             "tol": self.tol_factor * wanted.tol,
             "dual_inf_tol": wanted.tol,
             "constr_viol_tol": wanted.ctol,
-            "compl_inf_tol": wanted.tol**2,
+            "compl_inf_tol": wanted.tol**2 if state.rounds else self.tol_factor * wanted.tol,
             "acceptable_iter": 0,
+            "bound_relax_factor": self.bound_relax,
             "max_iter": watch.max_iter,
             "hessian_approximation": "exact" if exact else "limited-memory",
         }
         if _known(state):
             settings["warm_start_init_point"] = "yes"
-            settings["mu_init"] = self.warm_barrier
+            settings["mu_init"] = (
+                self.warm_barrier if not state.rounds else state.memory["barrier"]
+            )
             for name in ("bound_push", "bound_frac", "slack_bound_push", "slack_bound_frac"):
                 settings[f"warm_start_{name}"] = self.warm_push
             settings["warm_start_mult_bound_push"] = self.warm_push
         return {**settings, **self.peer_options}
+
+    def tighten(self, state: PeerState, factor: float) -> PeerState | None:  # noqa: ARG002
+        """Go on from the end, once, with complementarity down to ``tol**2``."""
+        if not self.tightens or state.rounds:
+            return None
+        warm = WarmStart(state.x, state.y, state.z)
+        return replace(state, warm=warm, rounds=1, stop=None)
 
     def _set(self, peer: Any, name: str, value: Any) -> None:
         try:
@@ -261,8 +279,15 @@ class _Observer:
     """The peer's callback after every iteration."""
 
     def __init__(
-        self, oracle: Oracle, guard: Guard, watch: Watch, callbacks: _Callbacks
+        self,
+        oracle: Oracle,
+        guard: Guard,
+        watch: Watch,
+        callbacks: _Callbacks,
+        *,
+        shown: bool,
     ) -> None:
+        self._shown = shown
         self._oracle = oracle
         self._guard = guard
         self._watch = watch
@@ -281,8 +306,10 @@ class _Observer:
         mu: float,
         *rest: Any,
     ) -> bool:
-        del alg_mod, iter_count
+        del alg_mod
         self.barrier = mu
+        if self._shown and iter_count == 0:
+            return self._guard.failure is None
         return self._guard.show(
             self._watch, lambda: self._progress(obj_value, inf_pr, inf_du, int(rest[-1]))
         )
