@@ -8,11 +8,13 @@ z = zl + zu in our notation. Its wrapper takes any exception of a callback for a
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from optlab.core.control import BudgetSpent
 from optlab.core.method import MethodInfo
 from optlab.core.progress import Progress
 from optlab.core.registry import register
@@ -22,6 +24,7 @@ from optlab.methods.external.base import (
     AbstractPeer,
     Guard,
     PeerState,
+    Silence,
     finished,
     violation,
 )
@@ -85,14 +88,16 @@ class Uno(AbstractPeer):
 
     def solve(self, oracle: Oracle, state: PeerState, watch: Watch) -> PeerState:
         """Hand the problem over, run, and bring the end back."""
-        unopy = self.load("uno")
+        # Its QP solver writes through Fortran, which must not keep the text until the process ends.
+        unopy = self.load("uno", {"GFORTRAN_UNBUFFERED_PRECONNECTED": "1"})
         exact = self.hessian != "LBFGS" and oracle.has_hessian
         if self.hessian == "exact" and not exact:
             raise OptionError(
                 "hessian='exact' is asked for and the problem has none; pass hessian=... to "
                 "optlab.Problem or choose 'LBFGS'"
             )
-        guard = Guard()
+        silence = Silence()
+        guard = Guard(silence=silence)
         start: Vector = np.clip(state.x, oracle.lb, oracle.ub)
         functions = _Functions(oracle, guard, watch, start)
         model = functions.model(unopy, exact=exact)
@@ -102,9 +107,15 @@ class Uno(AbstractPeer):
         solver = unopy.UnoSolver()
         self._configure(solver, watch, exact=exact)
         solver.set_termination_callback(functions.after_iteration)
-        answer = solver.optimize(model)
+        with silence:
+            answer = solver.optimize(model)
         guard.release()
-        return self._ending(oracle, guard, state, answer)
+        end = self._ending(oracle, guard, state, answer)
+        if functions.shown < answer.number_iterations:
+            # Uno does not show the iterate at which it ends by itself; nothing can stop it there.
+            with suppress(BudgetSpent):
+                watch.show(self.progress(end))
+        return end
 
     def _configure(self, solver: Any, watch: Watch, *, exact: bool) -> None:
         wanted = self.tolerances()
@@ -160,6 +171,8 @@ class _Functions:
         self._jacobian = jacobian_structure(oracle, [start])
         self._hessian: Structure | None = None
         self._start = start
+        self.shown = 0
+        """Iterates shown after the start."""
         self._first: tuple[Vector, float] | None = None
         self._x = start
         self._f = np.nan
@@ -233,6 +246,7 @@ class _Functions:
                 self._watch, lambda: self._start_of(*first)
             ):
                 return True
+        self.shown += 1
         now = np.array(x)[: self._oracle.n]
         known = self._oracle.known(now)
         self._f = np.nan if known is None else known.f
