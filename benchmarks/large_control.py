@@ -12,7 +12,7 @@ Problems, 2005, there with one), 0 <= t <= 12:
 by the trapezoidal rule. A quarter of n is the number of steps; the controls at the ends of the steps, the
 states after them. Each run has a process of its own: CPU time and the growth of its resident memory above
 that of an interpreter with the same libraries, the problem included. The judge of both is optlab's
-checker. IPOPT is optional.
+checker. IPOPT is optional and runs with two tolerances on complementarity, see PLAIN.
 """
 
 from __future__ import annotations
@@ -28,7 +28,11 @@ from typing import Any
 
 import numpy as np
 
-METHODS = ("npasa", "ipopt")
+METHODS = ("npasa", "ipopt", "ipopt-plain")
+PLAIN = {"peer_options": {"compl_inf_tol": 1e-8}}
+"""Options of ipopt-plain: complementarity as IPOPT's own tol of 1e-8 implies it; ``ipopt`` is asked for
+what the checker measures, a product of 1e-12."""
+
 HORIZON = 12.0
 START = (0.5, 0.7)
 RATES = (0.4, 0.2)
@@ -161,18 +165,20 @@ def solve(n: int, method: str, out: Any) -> None:
     """Solve one size and send its record; the libraries are loaded by a tiny solve before."""
     import optlab  # noqa: PLC0415
 
-    optlab.minimize(harvest(20), method=method)
+    method, _, plain = method.partition("-")
+    options = PLAIN if plain else None
+    optlab.minimize(harvest(20), method=method, options=options)
     before = peak()
     problem = harvest(n // 4)
     begin = time.process_time()
-    result = optlab.minimize(problem, method=method)
+    result = optlab.minimize(problem, method=method, options=options)
     cpu = time.process_time() - begin
     cert = result.certificate
     out.send(
         {
             "n": problem.n,
             "m": problem.m,
-            "method": method,
+            "method": f"{method}-{plain}" if plain else method,
             "f": result.fun,
             "point": result.point.name,
             "primal": cert.primal,
@@ -213,7 +219,7 @@ def draw(records: list[dict[str, Any]], path: Path) -> None:
     for method in METHODS:
         rows = [r for r in records if r["method"] == method]
         n = [r["n"] for r in rows]
-        axes[0].loglog(n, [r["cpu"] - r["cpu_callbacks"] for r in rows], "o-", label=method)
+        axes[0].loglog(n, [alone(r) for r in rows], "o-", label=method)
         axes[1].loglog(n, [max(r["memory_MB"], 1.0) for r in rows], "o-", label=method)
     axes[0].set(xlabel="variables", ylabel="CPU s without callbacks")
     axes[1].set(xlabel="variables", ylabel="memory of the solve, MB")
@@ -231,18 +237,18 @@ def main() -> int:
     args = parser.parse_args()
     records = []
     print(
-        f"{'n':>7} {'m':>6} {'method':<6} {'f':>14} {'point':<11} {'iter':>4} {'CPU s':>7} "
+        f"{'n':>7} {'m':>6} {'method':<11} {'f':>14} {'point':<11} {'iter':>4} {'CPU s':>7} "
         f"{'callb.':>7} {'MB':>6}"
     )
     for n in args.n:
         for method in args.methods:
             r = measure(n, method)
             if r is None:
-                print(f"{n:>7} {'':>6} {method:<6} not available")
+                print(f"{n:>7} {'':>6} {method:<11} not available")
                 continue
             records.append(r)
             print(
-                f"{r['n']:>7} {r['m']:>6} {method:<6} {r['f']:>14.9g} {r['point']:<11} "
+                f"{r['n']:>7} {r['m']:>6} {method:<11} {r['f']:>14.9g} {r['point']:<11} "
                 f"{r['iterations']:>4} {r['cpu']:>7.2f} {r['cpu_callbacks']:>7.2f} "
                 f"{r['memory_MB']:>6.0f}",
                 flush=True,
@@ -257,15 +263,18 @@ def main() -> int:
 def acceptable(records: list[dict[str, Any]]) -> bool:
     """Whether npasa solved every size, at the largest within three times ipopt's time."""
     mine = [r for r in records if r["method"] == "npasa"]
-    theirs = {r["n"]: r for r in records if r["method"] == "ipopt"}
+    theirs = [r for r in records if r["method"] != "npasa"]
     if not all(r["point"] == "STATIONARY" for r in mine):
         return False
-    largest = max(mine, key=lambda r: r["n"], default=None)
-    if largest is None or largest["n"] not in theirs:
-        return True
-    peer = theirs[largest["n"]]
-    own = largest["cpu"] - largest["cpu_callbacks"]
-    return bool(own <= 3.0 * (peer["cpu"] - peer["cpu_callbacks"]))
+    n = max((r["n"] for r in mine), default=0)
+    own = min((alone(r) for r in mine if r["n"] == n), default=0.0)
+    peer = min((alone(r) for r in theirs if r["n"] == n), default=float("inf"))
+    return bool(own <= 3.0 * peer)
+
+
+def alone(record: dict[str, Any]) -> float:
+    """Return CPU seconds without the problem's functions."""
+    return float(record["cpu"] - record["cpu_callbacks"])
 
 
 if __name__ == "__main__":
