@@ -235,11 +235,11 @@ def _foreign_loop(
 
     def show(shown: Progress) -> None:
         nonlocal k, progress
+        if k >= max_iter:
+            raise BudgetSpent(StopReason.MAX_ITER)
         k, progress = k + 1, shown
         if report is not None and report(k, shown):
             raise BudgetSpent(StopReason.USER)
-        if k > max_iter:
-            raise BudgetSpent(StopReason.MAX_ITER)
         oracle.check()
 
     state: S | None = None

@@ -87,8 +87,11 @@ class Silence:
 
     __slots__ = ("_kept", "_nowhere")
 
-    def __enter__(self) -> Silence:  # noqa: PYI034 - nothing derives from it
+    def __init__(self) -> None:
         self._kept: dict[int, int] = {}
+        self._nowhere = -1
+
+    def __enter__(self) -> Silence:  # noqa: PYI034 - nothing derives from it
         self._nowhere = os.open(os.devnull, os.O_WRONLY)
         for descriptor in (1, 2):
             # A process without a terminal may have closed it; then nothing can be written to it.
@@ -101,6 +104,7 @@ class Silence:
         self.speak()
         for copy in (self._nowhere, *self._kept.values()):
             os.close(copy)
+        self._kept = {}
 
     def speak(self) -> None:
         """Give the output back."""
@@ -243,7 +247,7 @@ class AbstractPeer(AbstractExternalMethod[PeerState]):
         MissingDependencyError
             When it is not installed.
         """
-        if self.info.requires in sys.modules:
+        if sys.modules.get(self.info.requires) is not None:
             return sys.modules[self.info.requires]
         missing = {name: text for name, text in environment.items() if name not in os.environ}
         os.environ.update(missing)

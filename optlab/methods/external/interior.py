@@ -359,11 +359,13 @@ def _run(peer: Any, guard: Guard, state: PeerState) -> tuple[Any, Any]:
         }
     try:
         return peer.solve(state.x.copy(), **seeds)  # type: ignore[no-any-return]
-    except BaseException:
+    except BaseException as error:
         # The peer may pass the refusal on; what was refused for is worth more.
         guard.release()
         if guard.last is not None:
             raise guard.last from None
+        if isinstance(error, RuntimeError) and "option" in str(error).lower():
+            raise OptionError(f"an option is refused: {error}") from error
         raise
 
 

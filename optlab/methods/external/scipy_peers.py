@@ -53,6 +53,8 @@ class _Functions:
     def objective(self, x: Vector) -> float:
         try:
             f = self.oracle.objective(x)
+            # The rows are asked for next, and a point where they fail must not look good.
+            self.oracle.constraints(x)
         except EvaluationError:
             return self._bad
         return f
@@ -151,8 +153,9 @@ class AbstractScipyPeer(AbstractPeer):
                     method=method,
                     **more,
                 )
-            except warning as error:
-                raise OptionError(f"{self.info.name}: {error}") from error
+            except (warning, TypeError) as error:
+                # A TypeError of the user's own functions arrives as an EvaluationError.
+                raise OptionError(f"{self.info.name} refuses an option: {error}") from error
 
 
 @register(

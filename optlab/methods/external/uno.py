@@ -52,7 +52,13 @@ _STOPS = {
 }
 """What Uno says of its point -> reason."""
 
-_LIMITS = {"ITERATION_LIMIT": StopReason.MAX_ITER, "TIME_LIMIT": StopReason.MAX_TIME}
+_LIMITS = {
+    "ITERATION_LIMIT": StopReason.MAX_ITER,
+    "TIME_LIMIT": StopReason.MAX_TIME,
+    "USER_TERMINATION": StopReason.USER,
+    "USER_INTERRUPTION": StopReason.USER,
+}
+"""How Uno says that something else ended it -> reason; it looks for Ctrl-C itself."""
 
 
 @register(
@@ -75,6 +81,10 @@ class Uno(AbstractPeer):
 
     preset: str = "filtersqp"
     """``"filtersqp"`` (trust-region SQP) or ``"ipopt"`` (interior point), or another one of Uno's."""
+
+    tol_factor: float | None = None
+    """Uno's ``dual_tolerance`` is this times ``tol``. None: 1, and 1e-4 for the preset "ipopt", whose
+    complementarity is a product (multiplier times gap) and the checker's the smaller of the two."""
 
     hessian: str = "auto"
     """``"exact"``, ``"LBFGS"``, or ``"auto"``: exact where the problem has it."""
@@ -114,16 +124,21 @@ class Uno(AbstractPeer):
         if functions.shown < answer.number_iterations:
             # Uno does not show the iterate at which it ends by itself; nothing can stop it there.
             with suppress(BudgetSpent):
+                functions.show_start()
                 watch.show(self.progress(end))
+            guard.release()
         return end
 
     def _configure(self, solver: Any, watch: Watch, *, exact: bool) -> None:
         wanted = self.tolerances()
+        factor = self.tol_factor
+        if factor is None:
+            factor = 1e-4 if self.preset == "ipopt" else 1.0
         settings: dict[str, Any] = {
             "logger": "SILENT",
             "print_solution": False,
             "primal_tolerance": wanted.ctol,
-            "dual_tolerance": wanted.tol,
+            "dual_tolerance": factor * wanted.tol,
             "max_iterations": watch.max_iter,
         }
         if not exact:
@@ -174,6 +189,7 @@ class _Functions:
         self.shown = 0
         """Iterates shown after the start."""
         self._first: tuple[Vector, float] | None = None
+        self._started = False
         self._x = start
         self._f = np.nan
 
@@ -240,12 +256,8 @@ class _Functions:
     ) -> bool:
         """Show the iterate; true asks Uno to stop."""
         del z_low, z_high, y, weight
-        if self._first is not None:
-            first, self._first = self._first, (np.zeros(0), np.nan)
-            if first[0].size and not self._guard.show(
-                self._watch, lambda: self._start_of(*first)
-            ):
-                return True
+        if not self.show_start():
+            return True
         self.shown += 1
         now = np.array(x)[: self._oracle.n]
         known = self._oracle.known(now)
@@ -257,9 +269,13 @@ class _Functions:
             lambda: Progress(now, self._f, primal, stationarity, complementarity, step),
         )
 
-    def _start_of(self, x: Vector, f: float) -> Progress:
-        """Report the point that Uno begins at, which it does not show."""
+    def show_start(self) -> bool:
+        """Show where Uno began, which it does not do itself; false when it must stop."""
+        if self._first is None or self._started:
+            return True
+        self._started = True
+        x, f = self._first
         known = self._oracle.known(x)
         primal = np.nan if known is None else known.violation
         self._x = x
-        return Progress(x, f, primal, None)
+        return self._guard.show(self._watch, lambda: Progress(x, f, primal, None))
