@@ -16,8 +16,11 @@ from optlab.core.result import Multipliers, Result
 from optlab.core.status import PointStatus, StopReason
 from optlab.core.verdict import certify
 
-TIME_LIMIT = 20.0
-"""Seconds of wall time for one solve."""
+TIME_LIMIT = 6.0
+"""Seconds of wall time for one re-solve."""
+
+FIRST_LIMIT = 30.0
+"""Seconds for the first solve of a series."""
 
 Transform = Callable[[Any, Any], Any]
 

@@ -32,8 +32,8 @@ import numpy as np
 import series_problems as models
 import series_sif
 from series_methods import (
+    FIRST_LIMIT,
     HEADER,
-    TIME_LIMIT,
     Setting,
     Tally,
     Transform,
@@ -48,6 +48,9 @@ from optlab.series import Shift
 
 BARRIERS = (1e-4, 1e-6, 1e-8)
 """mu_init of IPOPT's runs; its adapter's own default is 1e-6."""
+
+LONG = 1.0
+"""CPU seconds of a series above which it is not repeated."""
 
 PRODUCTS = {"": 1e-8, " sharp": 1e-12}
 """compl_inf_tol of IPOPT's runs: what its own tol implies, and what implies the checker's 1e-6."""
@@ -97,7 +100,7 @@ def _same(result: Any, problem: Any) -> Any:
 def first_result(problem: optlab.Problem) -> Result | None:
     """Return a certified answer to the first problem, from whichever method has one."""
     for method in ("npasa", "ipopt"):
-        result = optlab.minimize(problem, method=method, max_time=TIME_LIMIT, seed=0)
+        result = optlab.minimize(problem, method=method, max_time=FIRST_LIMIT, seed=0)
         if result.success:
             return result
     return None
@@ -113,7 +116,12 @@ def compete(
         return []
 
     def fastest(once: Any) -> Tally:
-        return min((once() for _ in range(repeats)), key=Tally.own_ms)
+        best: Tally = once()
+        for _ in range(repeats - 1):
+            if sum(best.cpu) > LONG:
+                break
+            best = min(best, once(), key=Tally.own_ms)
+        return best
 
     tallies = [fastest(lambda: run(name, problems, first, transform, "npasa", method="npasa"))]
     for barrier in BARRIERS:
