@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 import optlab
@@ -201,6 +203,23 @@ def test_an_equality_among_parallel_rows_stays_one() -> None:
     assert reduced.cl[0] == reduced.cu[0] == pytest.approx(1.0)
     y, _ = back(inverse, [0.0, 0.0], [2.0], [0.0, 0.0])
     assert y.tolist() == pytest.approx([0.0, 20.0])
+
+
+@given(constant=st.floats(-1e3, 1e3), side=st.floats(-10.0, 10.0), factor=st.floats(0.1, 10.0))
+def test_sides_that_meet_in_a_merged_row_meet_exactly(
+    constant: float, side: float, factor: float
+) -> None:
+    """The kept row has one of the two sides, and a constant that rounds."""
+    A = [[1.0, 3.0], [factor, 3.0 * factor]]
+    for cl, cu in (([side, -INF], [INF, side * factor]), ([-INF, side * factor], [side, INF])):
+        ends = np.array([constant, 0.0])
+        problem = linear(A, np.array(cl) + ends, np.array(cu) + ends, constant=ends)
+        reduced, _ = Presolve().apply(problem)
+        if reduced.m == 1:
+            assert reduced.cl[0] == reduced.cu[0]
+        else:
+            # The coefficients or the sides differ by more than rounding explains.
+            assert reduced is problem
 
 
 def test_an_open_side_of_merged_rows_stays_open() -> None:
