@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import shlex
+import sqlite3
 import sys
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
@@ -74,6 +75,11 @@ def bench(arguments: argparse.Namespace, stream: IO[str]) -> int:
                 f"goes on (without --rerun):\n  {again}\n"
             )
             return INTERRUPTED
+        except sqlite3.Error as error:
+            raise OptionError(
+                f"the store {str(arguments.store)!r} cannot be written ({error}); what it holds is "
+                "safe, and the same command goes on once that is mended"
+            ) from error
     _report(runs, arguments, stream)
     for line in lost:
         stream.write(f"not executed: {line}\n")

@@ -170,6 +170,20 @@ def test_a_store_of_another_version_is_refused(
     assert "99" in capsys.readouterr().err
 
 
+def test_a_store_that_cannot_be_written_is_one_clear_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        message = "database or disk is full"
+        raise sqlite3.OperationalError(message)
+
+    monkeypatch.setattr(Store, "put", full)
+    assert bench(folder, "--all", "--only", "A")[0] == 2
+    error = capsys.readouterr().err
+    assert "disk is full" in error
+    assert error.count("\n") == 1
+
+
 def test_an_unknown_reference_is_refused(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

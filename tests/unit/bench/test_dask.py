@@ -92,7 +92,7 @@ def test_the_command_runs_on_a_cluster(cluster: str, tmp_path: Path) -> None:
 def test_records_are_the_same_as_from_local_processes(cluster: str, tmp_path: Path) -> None:
     distributed: Any = pytest.importorskip("distributed")
     specs = [toy_spec(tmp_path, f"P{i}") for i in range(3)]
-    local = run(specs, [TOY], store=tmp_path / "local.sqlite", settings=SETTINGS, jobs=2)
+    local = run(specs, [TOY], store=tmp_path / "local.sqlite", settings=SETTINGS, executor=2)
     with distributed.Client(f"tcp://{cluster}", set_as_default=False) as client:
         remote = run(
             specs,
@@ -165,6 +165,6 @@ def test_any_executor_will_do_and_its_failures_are_told(tmp_path: Path) -> None:
         sweep = run(specs, [TOY], store=store, settings=SETTINGS, executor=pool)
     assert (sweep.done, len(sweep.lost)) == (2, 1)
     assert "P1 with toy" in sweep.lost[0]
-    with ThreadPoolExecutor(1) as pool:
-        again = run(specs, [TOY], store=store, settings=SETTINGS, executor=pool)
+    with ThreadPoolExecutor(1) as sound:
+        again = run(specs, [TOY], store=store, settings=SETTINGS, executor=sound)
     assert (again.done, again.kept, again.lost) == (1, 2, [])

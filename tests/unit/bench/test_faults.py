@@ -158,7 +158,7 @@ def test_a_sweep_goes_on_after_every_fault(tmp_path: Path) -> None:
     kinds = ("killed", "bowl", "unreadable", "short", "rows")
     specs = [toy_spec(tmp_path, f"P{i}", kind) for i, kind in enumerate(kinds)]
     store = tmp_path / "runs.sqlite"
-    sweep = run(specs, [TOY], store=store, settings=SETTINGS, jobs=2)
+    sweep = run(specs, [TOY], store=store, settings=SETTINGS, executor=2)
     assert [r["problem"] for r in sweep.runs] == ["P0", "P1", "P2", "P3", "P4"]
     outcomes = [r["outcome"] for r in sweep.runs]
     assert outcomes == ["crash", "ended", "unreadable", "error", "ended"]

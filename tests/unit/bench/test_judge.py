@@ -125,7 +125,8 @@ def test_a_claim_of_infeasibility_is_judged(linear: Any) -> None:
 def test_a_residual_that_is_no_number_passes_nothing(name: str, value: float) -> None:
     good = Certificate(0, 0, 0, 0, 0, 0, 0, 0)
     assert passes(good, 1e-6, 1e-6)
-    assert not passes(replace(good, **{name: value}), 1e-6, 1e-6)
+    changes: dict[str, Any] = {name: value}
+    assert not passes(replace(good, **changes), 1e-6, 1e-6)
 
 
 def test_residuals_are_relative_to_the_scale_but_the_violation_is_not() -> None:
