@@ -243,19 +243,12 @@ class _Functions:
                 lambda: structure.values(self._oracle.hessian(x, y, sigma))
             )
 
-    def after_iteration(  # the signature is Uno's
-        self,
-        x: Vector,
-        z_low: Vector,
-        z_high: Vector,
-        y: Vector,
-        weight: float,
-        primal: float,
-        stationarity: float,
-        complementarity: float,
-    ) -> bool:
-        """Show the iterate; true asks Uno to stop."""
-        del z_low, z_high, y, weight
+    def after_iteration(self, x: Vector, *rest: Any) -> bool:
+        """Show the iterate; true asks Uno to stop.
+
+        The rest is zl, zu, y, the objective's multiplier, violation, stationarity and complementarity.
+        """
+        primal, stationarity, complementarity = (float(value) for value in rest[-3:])
         if not self.show_start():
             return True
         self.shown += 1
