@@ -19,6 +19,7 @@ from optlab.bench.plan import MethodSpec, ProblemSpec, Settings, make_tasks
 from optlab.bench.progress import terminal_watcher
 from optlab.bench.report import check_targets, headline, write_report
 from optlab.bench.selection import (
+    distinct,
     read_list,
     select_by_facts,
     select_problems,
@@ -118,7 +119,7 @@ def _plan(arguments: argparse.Namespace) -> _Plan:
     problems = whole_collection(arguments.collection) if arguments.all else []
     for path in arguments.list:
         problems += read_list(path, arguments.collection)
-    return _Plan(select_problems(problems, arguments.only), methods, settings)
+    return _Plan(select_problems(distinct(problems), arguments.only), methods, settings)
 
 
 def _sweep(

@@ -8,6 +8,7 @@ import pytest
 from optlab.bench import ProblemSpec
 from optlab.bench.classes import classification, classify, declared_class, structural_class
 from optlab.bench.selection import (
+    distinct,
     read_list,
     select_by_facts,
     select_problems,
@@ -85,6 +86,14 @@ def test_patterns_match_names_in_any_case(collection: Path) -> None:
     assert [s.name for s in select_problems(specs, ["A N=3"])] == ["A N=3"]
     assert [s.name for s in select_problems(specs, ["A"])] == ["A", "A N=3"]
     assert select_problems(specs, []) == specs
+
+
+def test_what_lists_share_is_run_once_and_equal_stems_are_told_apart(collection: Path) -> None:
+    (collection / "A.toy").write_text("{}", encoding="utf-8")
+    one, other = (ProblemSpec.of(collection / f"A.{end}", {"N": 2}) for end in ("SIF", "toy"))
+    plain = ProblemSpec.of(collection / "B.SIF")
+    names = [s.name for s in distinct([one, plain, other, one, plain])]
+    assert names == ["A.SIF N=2", "B", "A.toy N=2"]
 
 
 def test_classes_and_sizes_select(collection: Path) -> None:
