@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from optlab.bench.judge import error
 from optlab.bench.report.charts import history_chart, profile_chart, style
 from optlab.bench.report.profiles import (
     Profile,
@@ -218,6 +219,7 @@ def _row(whole: Summary, run: Run) -> dict[str, Any]:
             _number(run.get("primal"), ".1e"),
             _number(run.get("dual"), ".1e"),
             _number(run.get("complementarity"), ".1e"),
+            _number(error(run), ".1e"),
             _number(run.get("E1"), ".1e"),
             _integer(run.get("iterations")),
             _integer(evaluations(run) if ended else None),

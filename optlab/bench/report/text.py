@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from optlab.bench.judge import error
 from optlab.bench.report.summary import Pair, Summary, ending, evaluations
 from optlab.core.plain import plain
 
@@ -28,7 +29,7 @@ SCHEMA = "optlab.bench/1"
 
 _COLUMNS = (
     "problem", "label", "class", "n", "m", "outcome", "solved", "wrong_claim", "stop", "point",
-    "f", "primal", "dual", "complementarity", "scale", "E1", "multipliers", "iterations",
+    "f", "primal", "dual", "complementarity", "scale", "error", "E1", "multipliers", "iterations",
     "cpu", "callback_cpu", "wall", "peak_memory", "classification", "message",
 )  # fmt: skip
 
@@ -82,6 +83,7 @@ def flat(run: dict[str, Any]) -> dict[str, Any]:
     """Return the columns of a run; what is not known stays empty."""
     counts: dict[str, int] = run.get("evaluations", {})
     row = {name: run.get(name) for name in _COLUMNS}
+    row["error"] = error(run)
     row["evaluations"] = evaluations(run) if counts else None
     return row | {f"n_{name}": counts.get(name) for name in _COUNTED}
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from planted import Planted, planted
 
 from optlab import Problem
-from optlab.bench.judge import judge, passes
+from optlab.bench.judge import error, judge, passes
 from optlab.core.control import Tolerances
 from optlab.core.kkt import Certificate
 from optlab.core.result import Multipliers, Result
@@ -134,6 +134,14 @@ def test_residuals_are_relative_to_the_scale_but_the_violation_is_not() -> None:
     assert passes(big, 1e-6, 1e-6)
     assert not passes(replace(big, scale=1.0), 1e-6, 1e-6)
     assert not passes(replace(big, primal=5e-6), 1e-6, 1e-6)
+
+
+def test_the_error_of_a_record_is_what_is_compared_with_the_tolerance() -> None:
+    record = {"primal": 2e-7, "dual": 5e-6, "complementarity": 3e-6, "scale": 10.0}
+    assert error(record) == pytest.approx(5e-7)
+    assert error({**record, "primal": 1e-3}) == 1e-3
+    assert error({**record, "dual": None}) is None
+    assert error({}) is None
 
 
 def test_a_point_that_is_no_number_is_not_solved() -> None:
