@@ -145,7 +145,7 @@ class AbstractInteriorPeer(AbstractPeer):
     """How far bounds and rows are widened, relative (``bound_relax_factor``; the peers' default is
     1e-8, which lets functions be evaluated outside their domain)."""
 
-    warm_barrier: float = 1e-6
+    warm_barrier: float = 1e-8
     """Barrier parameter that a warm start begins with."""
 
     warm_push: float = 1e-9
