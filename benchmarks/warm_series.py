@@ -147,7 +147,9 @@ def best_peer(tallies: list[Tally], prefix: str) -> Tally:
 def summarise(groups: list[list[Tally]]) -> list[str]:
     """Compare NPASA with IPOPT at its default and at its best mu_init, series by series and over all."""
     lines = []
+    default = "ipopt mu=1e-06 sharp"
     for title, pick in (
+        ("its adapter's defaults", lambda g: next(t for t in g if t.method == default)),
         ("mu_init 1e-4", lambda g: best_peer(g, "ipopt mu=1e-04")),
         ("mu_init 1e-6", lambda g: best_peer(g, "ipopt mu=1e-06")),
         ("its best mu_init", lambda g: best_peer(g, "ipopt")),
