@@ -23,7 +23,7 @@ from optlab.bench.report.summary import (
     evaluations,
     own_cpu,
 )
-from optlab.bench.report.text import ratio, sentence
+from optlab.bench.report.text import busy, ratio, sentence
 from optlab.errors import MissingDependencyError
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def html_page(whole: Summary) -> str:
     text: str = template.render(
         whole=whole,
         lead=_lead(whole),
+        warning=busy(whole) if whole.starved else "",
         sentences=[sentence(pair) for pair in whole.pairs],
         methods=_methods(whole),
         charts=_charts(whole),

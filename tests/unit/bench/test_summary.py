@@ -10,6 +10,7 @@ from bench_toys import lost, made_up
 from hypothesis import given
 from hypothesis import strategies as st
 
+from optlab.bench.report import headline
 from optlab.bench.report.profiles import best_shares, data_profile, performance_profile
 from optlab.bench.report.summary import (
     Summary,
@@ -89,6 +90,18 @@ def test_functions_whose_time_is_unknown_leave_the_own_time_unknown() -> None:
     whole = summarise([run("A", "a", 1, 1.0, callback_cpu=None), run("A", "b", 1, 1.0)])
     assert math.isnan(whole.pairs[0].own_cpu_ratio)
     assert whole.pairs[0].cpu_ratio == pytest.approx(1.0)
+
+
+def test_a_busy_machine_is_told() -> None:
+    runs = [
+        run("A", "a", 1, 1.0, wall=1.1),
+        run("B", "a", 1, 1.0, wall=2.0),
+        run("C", "a", 1, 0.1, wall=0.9),
+        lost("D", "a", "timeout"),
+    ]
+    assert summarise(runs).starved == 1
+    assert "1 of 4 runs" in headline(runs)
+    assert "busy" not in headline(runs[:1])
 
 
 def test_costs_of_a_run() -> None:
