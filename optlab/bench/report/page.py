@@ -24,7 +24,6 @@ from optlab.bench.report.summary import (
     own_cpu,
 )
 from optlab.bench.report.text import busy, ratio, sentence
-from optlab.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from optlab.bench.store import Run
@@ -38,17 +37,8 @@ _VERBS = {
 
 
 def html_page(whole: Summary) -> str:
-    """Return the page.
-
-    Raises
-    ------
-    MissingDependencyError
-        jinja2 is not installed.
-    """
-    try:
-        jinja2: Any = importlib.import_module("jinja2")
-    except ImportError:
-        raise MissingDependencyError("jinja2", "bench", "an HTML report") from None
+    """Return the page; needs jinja2."""
+    jinja2: Any = importlib.import_module("jinja2")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("optlab.bench.report"),
         autoescape=True,

@@ -185,6 +185,9 @@ def test_without_jinja_the_error_says_how_to_get_it(
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(MissingDependencyError, match=r"optlab-npasa\[bench\]"):
         write_report([made_up("A", "npasa")], tmp_path / "r.html")
+    # Before a sweep of hours, not after it.
+    with pytest.raises(MissingDependencyError, match=r"optlab-npasa\[bench\]"):
+        check_targets([tmp_path / "r.html"])
     write_report([made_up("A", "npasa")], tmp_path / "r.csv")
 
 
