@@ -13,6 +13,8 @@ from bench_toys import lost, made_up
 
 from optlab.bench.report import write_report
 
+pytestmark = pytest.mark.browser
+
 PROBE = """
 <script>
 const errors = [];

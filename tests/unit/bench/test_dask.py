@@ -72,6 +72,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             program.communicate()
 
 
+@pytest.mark.dask
 def test_the_command_runs_on_a_cluster(cluster: str, tmp_path: Path) -> None:
     for i, kind in enumerate(("bowl", "killed", "bowl", "short")):
         write_toy(tmp_path, f"P{i}", kind)
@@ -89,6 +90,7 @@ def test_the_command_runs_on_a_cluster(cluster: str, tmp_path: Path) -> None:
     assert runs == {"P0": "ended", "P1": "crash", "P2": "ended", "P3": "error"}
 
 
+@pytest.mark.dask
 def test_records_are_the_same_as_from_local_processes(cluster: str, tmp_path: Path) -> None:
     distributed: Any = pytest.importorskip("distributed")
     specs = [toy_spec(tmp_path, f"P{i}") for i in range(3)]
@@ -117,6 +119,7 @@ def test_records_are_the_same_as_from_local_processes(cluster: str, tmp_path: Pa
         assert [here.get(k) for k in same] == [there.get(k) for k in same]
 
 
+@pytest.mark.dask
 def test_no_scheduler_is_one_clear_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
