@@ -206,20 +206,29 @@ class AbstractInteriorPeer(AbstractPeer):
         return _SecondOrder(oracle, guard, jacobian, hessian_structure(oracle, points))
 
     def _settings(self, watch: Watch, state: PeerState, *, exact: bool) -> dict[str, Any]:
-        """Return the peer's options: silence, tolerances in unscaled terms, limits, warm start."""
+        """Return the peer's options: silence, limits, tolerances, warm start.
+
+        At first the tests are the peer's own, scaled ones; in a second round those of the checker.
+        """
         wanted = self.tolerances()
         settings: dict[str, Any] = {
             "print_level": 0,
             "sb": "yes",
             "tol": self.tol_factor * wanted.tol,
-            "dual_inf_tol": wanted.tol,
             "constr_viol_tol": wanted.ctol,
-            "compl_inf_tol": wanted.tol**2 if state.rounds else self.tol_factor * wanted.tol,
-            "acceptable_iter": 0,
             "bound_relax_factor": self.bound_relax,
             "max_iter": watch.max_iter,
             "hessian_approximation": "exact" if exact else "limited-memory",
         }
+        if state.rounds:
+            settings |= {
+                "dual_inf_tol": wanted.tol,
+                "compl_inf_tol": wanted.tol**2,
+                "acceptable_tol": wanted.tol,
+                "acceptable_dual_inf_tol": wanted.tol,
+                "acceptable_constr_viol_tol": wanted.ctol,
+                "acceptable_compl_inf_tol": self.tol_factor * wanted.tol,
+            }
         if _known(state):
             settings["warm_start_init_point"] = "yes"
             settings["mu_init"] = (
@@ -231,7 +240,7 @@ class AbstractInteriorPeer(AbstractPeer):
         return {**settings, **self.peer_options}
 
     def tighten(self, state: PeerState, factor: float) -> PeerState | None:  # noqa: ARG002
-        """Go on from the end, once, with complementarity down to ``tol**2``."""
+        """Go on from the end, once, with unscaled tests and complementarity down to ``tol**2``."""
         if not self.tightens or state.rounds:
             return None
         warm = WarmStart(state.x, state.y, state.z)
