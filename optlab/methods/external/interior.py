@@ -22,11 +22,8 @@ from optlab.methods.external.base import (
     finished,
     violation,
 )
-from optlab.methods.external.structure import (
-    Structure,
-    hessian_structure,
-    jacobian_structure,
-)
+from optlab.methods.external.interior_callbacks import Callbacks, SecondOrderCallbacks
+from optlab.methods.external.structure import hessian_structure, jacobian_structure
 
 if TYPE_CHECKING:
     from optlab.core.method import Watch
@@ -52,73 +49,6 @@ _STOPS = {
 """Return code of IPOPT -> reason; every other code is a numerical failure."""
 
 _DIVERGING, _INVALID_OPTION, _INVALID_NUMBER = 4, -12, -13
-
-
-class _Callbacks:
-    """What the peer calls; the names are the peer's.
-
-    A refusal that the peer does not know (:class:`Stopped`) is passed on as nan.
-    """
-
-    def __init__(self, oracle: Oracle, guard: Guard, jacobian: Structure) -> None:
-        self._oracle = oracle
-        self._guard = guard
-        self._jacobian = jacobian
-        self.x: Vector | None = None
-        """Where the gradient was evaluated last, which is the peer's iterate."""
-
-    def objective(self, x: Vector) -> float:
-        value: float = self._ask(1, self._oracle.objective, x)
-        return value
-
-    def gradient(self, x: Vector) -> Vector:
-        value: Vector = self._ask(self._oracle.n, self._oracle.gradient, x)
-        self.x = np.array(x)
-        return value
-
-    def constraints(self, x: Vector) -> Vector:
-        value: Vector = self._ask(self._oracle.m, self._oracle.constraints, x)
-        return value
-
-    def jacobianstructure(self) -> tuple[Any, Any]:
-        return self._jacobian.rows, self._jacobian.columns
-
-    def jacobian(self, x: Vector) -> Vector:
-        value: Vector = self._ask(self._jacobian.rows.size, self._jacobian_values, x)
-        return value
-
-    def _jacobian_values(self, x: Vector) -> Vector:
-        return self._jacobian.values(self._oracle.jacobian(x))
-
-    def _ask(self, size: int, verb: Callable[..., Any], *arguments: Any) -> Any:
-        try:
-            return self._guard.call(verb, *arguments)
-        except Stopped:
-            return (
-                np.nan
-                if size == 1 and verb == self._oracle.objective
-                else np.full(size, np.nan)
-            )
-
-
-class _SecondOrder(_Callbacks):
-    """The same with exact second derivatives."""
-
-    def __init__(
-        self, oracle: Oracle, guard: Guard, jacobian: Structure, hessian: Structure
-    ) -> None:
-        super().__init__(oracle, guard, jacobian)
-        self._hessian = hessian
-
-    def hessianstructure(self) -> tuple[Any, Any]:
-        return self._hessian.rows, self._hessian.columns
-
-    def hessian(self, x: Vector, y: Vector, sigma: float) -> Vector:
-        value: Vector = self._ask(self._hessian.rows.size, self._hessian_values, x, y, sigma)
-        return value
-
-    def _hessian_values(self, x: Vector, y: Vector, sigma: float) -> Vector:
-        return self._hessian.values(self._oracle.hessian(x, y, sigma))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,7 +116,7 @@ class AbstractInteriorPeer(AbstractPeer):
         callbacks.intermediate = observer
         peer = self.make(callbacks, oracle, tuple(sides))
         observer.peer = peer
-        exact = isinstance(callbacks, _SecondOrder)
+        exact = isinstance(callbacks, SecondOrderCallbacks)
         for name, value in self._settings(watch, state, exact=exact).items():
             self._set(peer, name, value)
         x, info = _run(peer, guard, state)
@@ -202,8 +132,8 @@ class AbstractInteriorPeer(AbstractPeer):
         points = _points(oracle, x0, self.pattern_points)
         jacobian = jacobian_structure(oracle, points)
         if self.hessian == "limited-memory" or not oracle.has_hessian:
-            return _Callbacks(oracle, guard, jacobian)
-        return _SecondOrder(oracle, guard, jacobian, hessian_structure(oracle, points))
+            return Callbacks(oracle, guard, jacobian)
+        return SecondOrderCallbacks(oracle, guard, jacobian, hessian_structure(oracle, points))
 
     def _settings(self, watch: Watch, state: PeerState, *, exact: bool) -> dict[str, Any]:
         """Return the peer's options: silence, limits, tolerances, warm start.
@@ -270,13 +200,20 @@ class AbstractInteriorPeer(AbstractPeer):
             raise OptionError(f"{self.info.name} refuses an option: {words}")
         if guard.last is not None and code not in _STOPS:
             raise guard.last
+        x = np.array(x, dtype=np.float64)
+        at = oracle.known(x)
+        if at is None and code in _STOPS:
+            f, c = float(info["obj_val"]), np.asarray(info["g"])
+        else:  # without a proper end they are not to be trusted
+            at = oracle.point(x)
+            f, c = at.f, at.c
         return finished(
             state,
             _STOPS.get(code, StopReason.NUMERICAL_ERROR),
             words,
-            x=np.array(x, dtype=np.float64),
-            f=float(info["obj_val"]),
-            primal=violation(oracle, x, np.asarray(info["g"])) if oracle.m else 0.0,
+            x=x,
+            f=f,
+            primal=violation(oracle, x, c),
             y=np.array(info["mult_g"], dtype=np.float64),
             z=np.asarray(info["mult_x_U"]) - np.asarray(info["mult_x_L"]),
             memory={"barrier": observer.barrier},
@@ -292,7 +229,7 @@ class _Observer:
         oracle: Oracle,
         guard: Guard,
         watch: Watch,
-        callbacks: _Callbacks,
+        callbacks: Callbacks,
         *,
         shown: bool,
     ) -> None:

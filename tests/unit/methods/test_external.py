@@ -285,6 +285,62 @@ def test_infeasible_start_and_fixed_variable(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", NONLINEAR)
+def test_more_equality_rows_than_variables(method: str) -> None:
+    """Not every peer can; whatever happens, the numbers belong to the point."""
+    problem = optlab.Problem(
+        objective=lambda x: float(x[0] ** 2 + 3.0),
+        gradient=lambda x: 2.0 * x,
+        hessian=lambda _x, _y, s: np.array([[2.0 * s]]),
+        constraints=lambda x: np.array([x[0] - 1.0, 2.0 * x[0] - 2.0]),
+        jacobian=lambda _x: np.array([[1.0], [2.0]]),
+        cl=[0.0, 0.0],
+        cu=[0.0, 0.0],
+        linear=[True, True],
+        x0=[3.0],
+    )
+    result = optlab.minimize(problem, method=method, max_iter=100)
+    assert result.fun == problem.objective(result.x)
+    assert result.success == (abs(result.x[0] - 1.0) < 1e-6)
+    assert result.extras["peer_status"]
+
+
+@pytest.mark.parametrize("method", PEERS)
+def test_all_variables_fixed(method: str) -> None:
+    problem = rosenbrock(lb=[1.0, 2.0], ub=[1.0, 2.0], x0=[3.0, 3.0])
+    result = optlab.minimize(problem, method=method)
+    assert result.success, result
+    assert result.x == pytest.approx([1.0, 2.0], abs=1e-6)
+
+
+@pytest.mark.parametrize("method", PEERS)
+def test_unbounded_objective_is_no_solution(method: str) -> None:
+    problem = optlab.Problem(
+        objective=lambda x: float(-(x[0] ** 3)), gradient=lambda x: -3.0 * x**2, x0=[1.0]
+    )
+    result = optlab.minimize(problem, method=method, max_iter=200)
+    assert not result.success
+    assert result.fun < -1e10
+    if method in SPARSE:
+        assert result.point is PointStatus.UNBOUNDED_DIRECTION, result
+
+
+@pytest.mark.parametrize("method", NONLINEAR)
+def test_row_without_sides_costs_nothing(method: str) -> None:
+    problem = optlab.Problem(
+        objective=lambda x: float(x @ x),
+        gradient=lambda x: 2.0 * x,
+        constraints=lambda x: np.array([x[0] * x[1], x[0] + x[1]]),
+        jacobian=lambda x: np.array([[x[1], x[0]], [1.0, 1.0]]),
+        cl=[-np.inf, 1.0],
+        cu=[np.inf, np.inf],
+        x0=[3.0, 1.0],
+    )
+    result = optlab.minimize(problem, method=method)
+    assert result.success, result
+    assert result.multipliers.constraints == pytest.approx([0.0, -1.0], abs=1e-4)
+
+
+@pytest.mark.parametrize("method", NONLINEAR)
 def test_contradicting_rows_are_not_called_a_solution(method: str) -> None:
     problem = optlab.Problem(
         objective=lambda x: float(x @ x),
