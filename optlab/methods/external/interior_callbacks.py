@@ -31,22 +31,27 @@ class Callbacks:
         """Where the gradient was evaluated last, which is the peer's iterate."""
 
     def objective(self, x: Vector) -> float:
+        """Return f(x)."""
         value: float = self._ask(1, self._oracle.objective, x)
         return value
 
     def gradient(self, x: Vector) -> Vector:
+        """Return the gradient of f, (n,)."""
         value: Vector = self._ask(self._oracle.n, self._oracle.gradient, x)
         self.x = np.array(x)
         return value
 
     def constraints(self, x: Vector) -> Vector:
+        """Return c(x), (m,)."""
         value: Vector = self._ask(self._oracle.m, self._oracle.constraints, x)
         return value
 
     def jacobianstructure(self) -> tuple[Any, Any]:
+        """Return rows and columns of the entries."""
         return self._jacobian.rows, self._jacobian.columns
 
     def jacobian(self, x: Vector) -> Vector:
+        """Return the entries in that order."""
         value: Vector = self._ask(self._jacobian.rows.size, self._jacobian_values, x)
         return value
 
@@ -74,9 +79,11 @@ class SecondOrderCallbacks(Callbacks):
         self._hessian = hessian
 
     def hessianstructure(self) -> tuple[Any, Any]:
+        """Return rows and columns of the entries of the lower triangle."""
         return self._hessian.rows, self._hessian.columns
 
     def hessian(self, x: Vector, y: Vector, sigma: float) -> Vector:
+        """Return the entries in that order."""
         value: Vector = self._ask(self._hessian.rows.size, self._hessian_values, x, y, sigma)
         return value
 
