@@ -6,6 +6,7 @@ certificate. :func:`iterate` is the bare loop, for inner solves that need no cer
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -194,7 +195,8 @@ def _loop(
     """Iterate until the method, a limit, an observer or an error ends it."""
     max_iter = method.default_max_iter if limits.max_iter is None else limits.max_iter
     if isinstance(method, AbstractExternalMethod):
-        return _foreign_loop(method, oracle, first, max_iter, report, resume)
+        bounds = Limits(max_iter, None, limits.max_time)
+        return _foreign_loop(method, oracle, first, bounds, report, resume)
     state: S | None = None
     progress: Progress | None = None
     k = 0
@@ -225,11 +227,14 @@ def _foreign_loop(
     method: AbstractExternalMethod[S],
     oracle: Oracle,
     first: Callable[[], S],
-    max_iter: int,
+    limits: Limits,
     report: Callable[[int, Progress], bool] | None,
     resume: Callable[[S, Progress], S | None] | None,
 ) -> Ending[S]:
     """Let a solver run its own loop; observers and limits act on the iterates that it shows."""
+    started = time.monotonic()
+    max_iter = 0 if limits.max_iter is None else limits.max_iter
+    max_time = math.inf if limits.max_time is None else limits.max_time
     k = -1
     progress: Progress | None = None
 
@@ -246,7 +251,9 @@ def _foreign_loop(
     try:
         following: S | None = first()
         while following is not None:
-            state = method.solve(oracle, following, Watch(show, max_iter - max(k, 0)))
+            left = max_time - (time.monotonic() - started)
+            watch = Watch(show, max_iter - max(k, 0), left)
+            state = method.solve(oracle, following, watch)
             progress = method.progress(state)
             following = None
             if resume is not None and method.stop(state) is StopReason.CONVERGED:

@@ -7,6 +7,7 @@ clock and never counts evaluations.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -219,6 +220,10 @@ class Watch:
 
     max_iter: int
     """Iterations after the first iterate that the solver may do."""
+
+    max_time: float = math.inf
+    """Seconds of wall time left. The oracle and ``show`` watch the clock; this is for a solver that may
+    be long without calling them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -47,6 +48,9 @@ _STOPS = {
     -5: StopReason.MAX_TIME,
 }
 """Return code of IPOPT -> reason; every other code is a numerical failure."""
+
+_SHORTEST = 1e-3
+"""Smallest limit on time that is handed on, in seconds; zero is refused."""
 
 _DIVERGING, _INVALID_OPTION, _INVALID_NUMBER = 4, -12, -13
 
@@ -150,6 +154,8 @@ class AbstractInteriorPeer(AbstractPeer):
             "max_iter": watch.max_iter,
             "hessian_approximation": "exact" if exact else "limited-memory",
         }
+        if watch.max_time < math.inf:
+            settings["max_wall_time"] = max(watch.max_time, _SHORTEST)
         if state.rounds:
             settings |= {
                 "dual_inf_tol": wanted.tol,

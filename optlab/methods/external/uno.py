@@ -8,6 +8,7 @@ z = zl + zu in our notation. Its wrapper takes any exception of a callback for a
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -141,6 +142,8 @@ class Uno(AbstractPeer):
             "dual_tolerance": factor * wanted.tol,
             "max_iterations": watch.max_iter,
         }
+        if watch.max_time < math.inf:
+            settings["time_limit"] = watch.max_time
         if not exact:
             settings["hessian_model"] = "LBFGS"
         try:
