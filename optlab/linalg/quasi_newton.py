@@ -35,6 +35,8 @@ MEMORY = 11
 DAMPING = 0.2
 # The scale gamma stays within these factors of 1; outside, differences are rounding.
 GAMMA_RANGE = (1e-10, 1e10)
+# Curvature of a function whose gradient has never changed: nearly that of a linear one.
+FLAT = 1e-6
 
 
 class DenseBFGS:
@@ -66,6 +68,9 @@ class DenseBFGS:
         bool
             False if nothing could be learned: a zero step, or numbers that are not finite.
         """
+        if self.size == 0 and _is_flat(s, change):
+            self._B = FLAT * np.eye(self.n)
+            return True
         scale = _scale(s, change)
         if scale is None:
             return False
@@ -130,6 +135,9 @@ class LimitedMemoryBFGS:
         bool
             False if nothing could be learned: a zero step, or numbers that are not finite.
         """
+        if self.size == 0 and _is_flat(s, change):
+            self.gamma, self._matrix = FLAT, None
+            return True
         scale = _scale(s, change)
         if scale is None:
             return False
@@ -212,6 +220,11 @@ class LimitedMemoryBFGS:
 
 def _within(gamma: float) -> float:
     return min(max(gamma, GAMMA_RANGE[0]), GAMMA_RANGE[1])
+
+
+def _is_flat(s: FloatArray, change: FloatArray) -> bool:
+    """Whether a step other than zero left the gradient as it was, to the last bit."""
+    return not change.any() and 0.0 < float(s.dot(s)) < math.inf
 
 
 def _scale(s: FloatArray, change: FloatArray) -> float | None:

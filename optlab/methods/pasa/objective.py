@@ -64,7 +64,7 @@ class HessianProduct:
         return self.oracle.hprod(self.x, np.zeros(self.oracle.m), 1.0, v)
 
 
-DENSE_SIZE = 200
+DENSE_SIZE = 400
 """Variables up to which all of the quasi-Newton matrix is kept. small.open, gradients only (2026-11): 62 of
 62 solved with it, 60 with limited memory, 59 with symmetric rank-one updates made convex by reflection."""
 

@@ -115,7 +115,7 @@ def test_negative_curvature_is_damped(kind: Any) -> None:
     [
         (np.zeros(2), np.ones(2)),
         (np.ones(2), np.array([np.nan, 1.0])),
-        (np.ones(2), np.zeros(2)),
+        (np.array([np.inf, 1.0]), np.zeros(2)),
     ],
 )
 @BOTH
@@ -160,3 +160,16 @@ def test_repeated_steps_do_not_break_the_compact_form() -> None:
     for k in range(7):
         model.update(s, (1.0 + 1e-3 * k) * s)
         assert np.isfinite(model.matrix().dense()).all()
+
+
+@BOTH
+def test_a_gradient_that_never_changed_is_that_of_a_flat_function(kind: Any) -> None:
+    model = kind(3)
+    assert model.update(np.ones(3), np.zeros(3))
+    assert model.size == 0
+    np.testing.assert_allclose(dense(model), 1e-6 * np.eye(3))
+    model.update(np.ones(3), np.full(3, 2.0))
+    np.testing.assert_allclose(dense(model) @ np.ones(3), np.full(3, 2.0))
+    learned = dense(model)
+    model.update(np.ones(3), np.zeros(3))  # no longer flat: one more pair that says nothing
+    np.testing.assert_array_equal(dense(model), learned)
