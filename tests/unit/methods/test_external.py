@@ -16,6 +16,7 @@ import pytest
 from scipy import sparse
 
 import optlab
+from optlab.core.control import Limits
 from optlab.core.driver import run
 from optlab.core.method import AbstractExternalMethod, MethodInfo, WarmStart, Watch
 from optlab.core.observers import History
@@ -495,12 +496,50 @@ def test_driver_stops_a_solver_on_request_and_keeps_the_iterate() -> None:
 
 
 def test_driver_stops_a_solver_that_ignores_its_limit() -> None:
-    result = run(_Walker(), _bowl(), limits=optlab.core.control.Limits(max_iter=5))
+    result = run(_Walker(), _bowl(), limits=Limits(max_iter=5))
     assert result.stop is StopReason.MAX_ITER
 
 
 def test_solver_that_gives_no_reason_has_stalled() -> None:
     assert run(_Stuck(), _bowl()).stop is StopReason.STALLED
+
+
+def test_driver_says_how_much_is_left() -> None:
+    seen: list[tuple[int, float]] = []
+
+    class Curious(_Walker):
+        def solve(self, oracle: Oracle, state: Vector, watch: Watch) -> Vector:
+            seen.append((watch.max_iter, watch.max_time))
+            return super().solve(oracle, state, watch)
+
+    run(Curious(), _bowl(), limits=Limits(max_iter=30, max_time=50.0))
+    run(Curious(), _bowl())
+    (first_iter, first_time), (_, unlimited) = seen
+    assert first_iter == 30
+    assert 0.0 < first_time <= 50.0
+    assert unlimited == np.inf
+
+
+def test_driver_lets_a_solver_go_on_when_the_checker_refuses_its_end() -> None:
+    ends: list[float] = []
+
+    class Hasty(_Walker):
+        """Ends half-way the first time."""
+
+        def solve(self, oracle: Oracle, state: Vector, watch: Watch) -> Vector:
+            x = 0.5 * state if not ends else np.zeros(3)
+            ends.append(float(x[0]))
+            watch.show(Progress(x, oracle.objective(x), 0.0, None))
+            return x
+
+        def tighten(self, state: Vector, factor: float) -> Vector | None:
+            assert factor > 1.0
+            return state
+
+    result = run(Hasty(), _bowl())
+    assert ends == [0.5, 0.0]
+    assert result.success
+    assert result.iterations == 1
 
 
 def test_a_step_is_a_whole_unwatched_solve() -> None:
