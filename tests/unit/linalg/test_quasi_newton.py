@@ -115,7 +115,7 @@ def test_negative_curvature_is_damped(kind: Any) -> None:
     [
         (np.zeros(2), np.ones(2)),
         (np.ones(2), np.array([np.nan, 1.0])),
-        (np.array([np.inf, 1.0]), np.zeros(2)),
+        (np.zeros(2), np.zeros(2)),
     ],
 )
 @BOTH

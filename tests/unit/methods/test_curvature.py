@@ -12,6 +12,8 @@ import optlab
 from optlab.core.oracle import Oracle
 from optlab.core.reduction import Slacks
 from optlab.linalg.low_rank import LowRank
+from optlab.linalg.polyhedron import EmptyPolyhedronError
+from optlab.linalg.projection import Projector
 from optlab.linalg.quasi_newton import DenseBFGS, LimitedMemoryBFGS
 from optlab.methods.pasa import objective
 from optlab.methods.pasa.objective import Curvature
@@ -93,3 +95,26 @@ def test_packaged_problems_are_solved_without_hessians(
     without = optlab.minimize(values, method="npasa")
     assert without.success
     assert without.fun == pytest.approx(exact.fun, rel=1e-5, abs=1e-6)
+
+
+def test_a_projection_that_fails_far_away_costs_a_step_and_not_the_solve(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    project = Projector.project
+
+    def fails_far_away(self: Projector, y: np.ndarray) -> Any:
+        if np.abs(y).max() > 3.0:
+            raise EmptyPolyhedronError(np.ones(1))
+        return project(self, y)
+
+    monkeypatch.setattr(Projector, "project", fails_far_away)
+    problem = optlab.Problem(
+        objective=lambda x: 1e3 * float(np.cosh(x - 0.2).sum()),
+        gradient=lambda x: 1e3 * np.sinh(x - 0.2),
+        constraints=lambda x: np.array([x.sum()]), jacobian=lambda _x: np.ones((1, 3)),
+        cl=[-1.0], cu=[1.0], linear=[True], x0=[2.0, -1.0, 0.0],
+    )  # fmt: skip
+    for method in ("pasa", "npasa"):
+        result = optlab.minimize(problem, method=method)
+        assert result.success
+        assert np.allclose(result.x, 0.2, atol=1e-6)
