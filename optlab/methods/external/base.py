@@ -196,6 +196,9 @@ class Guard:
 class AbstractPeer(AbstractExternalMethod[PeerState]):
     """Base of the peers: a start, an end, and what lies between is theirs."""
 
+    default_max_iter = 100_000
+    """Interior-point iterations are cheap and there may be many; time is the limit that should bind."""
+
     peer_options: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Handed to the peer as they are, after everything that optlab sets."""
 

@@ -84,7 +84,7 @@ class Uno(AbstractPeer):
     """``"filtersqp"`` (trust-region SQP) or ``"ipopt"`` (interior point), or another one of Uno's."""
 
     tol_factor: float | None = None
-    """Uno's ``dual_tolerance`` is this times ``tol``. None: 1, and 1e-4 for the preset "ipopt", whose
+    """Uno's ``dual_tolerance`` is this times ``tol``. None: 1e-2, and 1e-4 for the preset "ipopt", whose
     complementarity is a product (multiplier times gap) and the checker's the smaller of the two."""
 
     hessian: str = "auto"
@@ -134,7 +134,7 @@ class Uno(AbstractPeer):
         wanted = self.tolerances()
         factor = self.tol_factor
         if factor is None:
-            factor = 1e-4 if self.preset == "ipopt" else 1.0
+            factor = 1e-4 if self.preset == "ipopt" else 1e-2
         settings: dict[str, Any] = {
             "logger": "SILENT",
             "print_solution": False,
