@@ -11,8 +11,9 @@ Problems, 2005, there with one), 0 <= t <= 12:
 
 by the trapezoidal rule. A quarter of n is the number of steps; the controls at the ends of the steps, the
 states after them. Each run has a process of its own: CPU time and the growth of its resident memory above
-that of an interpreter with the same libraries, the problem included. The judge of both is optlab's
-checker. IPOPT is optional.
+that of an interpreter with the same libraries, the problem included. Then the state at t = 0 moves by 1 %,
+and the problem is solved again from the answer (making the problem is part of that time). The judge of both is optlab's
+checker. IPOPT is optional and runs with two tolerances on complementarity, see PLAIN.
 """
 
 from __future__ import annotations
@@ -28,10 +29,17 @@ from typing import Any
 
 import numpy as np
 
-METHODS = ("npasa", "ipopt")
+METHODS = ("npasa", "ipopt", "ipopt-plain")
+PLAIN = {"peer_options": {"compl_inf_tol": 1e-8}}
+"""Options of ipopt-plain: complementarity as IPOPT's own tol of 1e-8 implies it; ``ipopt`` is asked for
+what the checker measures, a product of 1e-12."""
+
 HORIZON = 12.0
 START = (0.5, 0.7)
 RATES = (0.4, 0.2)
+MOVED = (0.505, 0.693)
+"""State at t = 0 of the re-solve: START, moved by 1 %."""
+
 WEIGHT = 0.05
 HIGHEST = 0.8
 
@@ -39,10 +47,11 @@ HIGHEST = 0.8
 class Harvest:
     """The problem's functions: stage k holds (u, v, a, b) at t_k+1; all in fixed sparse patterns."""
 
-    def __init__(self, steps: int) -> None:
+    def __init__(self, steps: int, start: tuple[float, float] = START) -> None:
         import scipy.sparse as sp  # noqa: PLC0415
 
         self.sp = sp
+        self.start = start
         self.steps = steps
         self.n, self.m = 4 * steps, 2 * steps
         self.h = HORIZON / steps
@@ -72,7 +81,7 @@ class Harvest:
     def stages(self, x: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return u, v, a, b at t_0 .. t_N; the controls of t_0 are those of t_1."""
         z = x.reshape(self.steps, 4)
-        first = np.array([[z[0, 0], z[0, 1], *START]])
+        first = np.array([[z[0, 0], z[0, 1], *self.start]])
         u, v, a, b = np.concatenate((first, z)).T
         return u, v, a, b
 
@@ -138,11 +147,11 @@ class Harvest:
         return self.sp.csr_array((data, indices, indptr), shape=(self.n, self.n))
 
 
-def harvest(steps: int) -> Any:
-    """Return the problem with 4 * steps variables and 2 * steps rows."""
+def harvest(steps: int, start: tuple[float, float] = START) -> Any:
+    """Return the problem with 4 * steps variables and 2 * steps rows, from a state at t = 0."""
     import optlab  # noqa: PLC0415
 
-    f = Harvest(steps)
+    f = Harvest(steps, start)
     zeros = np.zeros(f.m)
     return optlab.Problem(
         objective=f.objective, gradient=f.gradient, hessian=f.hessian, constraints=f.constraints,
@@ -161,18 +170,26 @@ def solve(n: int, method: str, out: Any) -> None:
     """Solve one size and send its record; the libraries are loaded by a tiny solve before."""
     import optlab  # noqa: PLC0415
 
-    optlab.minimize(harvest(20), method=method)
+    method, _, plain = method.partition("-")
+    options = PLAIN if plain else None
+    optlab.minimize(harvest(20), method=method, options=options)
     before = peak()
     problem = harvest(n // 4)
     begin = time.process_time()
-    result = optlab.minimize(problem, method=method)
+    result = optlab.minimize(problem, method=method, options=options)
     cpu = time.process_time() - begin
     cert = result.certificate
+    memory = peak() - before
+    begin = time.process_time()
+    again = optlab.minimize(
+        harvest(n // 4, MOVED), method=method, options=options, warm_start=result
+    )
+    cpu_again = time.process_time() - begin
     out.send(
         {
             "n": problem.n,
             "m": problem.m,
-            "method": method,
+            "method": f"{method}-{plain}" if plain else method,
             "f": result.fun,
             "point": result.point.name,
             "primal": cert.primal,
@@ -182,7 +199,14 @@ def solve(n: int, method: str, out: Any) -> None:
             "evaluations": dict(result.evaluations),
             "cpu": cpu,
             "cpu_callbacks": result.callback_time,
-            "memory_MB": peak() - before,
+            "memory_MB": memory,
+            "warm": {
+                "point": again.point.name,
+                "iterations": again.iterations,
+                "f": again.fun,
+                "cpu": cpu_again,
+                "cpu_callbacks": again.callback_time,
+            },
         }
     )
 
@@ -213,7 +237,7 @@ def draw(records: list[dict[str, Any]], path: Path) -> None:
     for method in METHODS:
         rows = [r for r in records if r["method"] == method]
         n = [r["n"] for r in rows]
-        axes[0].loglog(n, [r["cpu"] - r["cpu_callbacks"] for r in rows], "o-", label=method)
+        axes[0].loglog(n, [alone(r) for r in rows], "o-", label=method)
         axes[1].loglog(n, [max(r["memory_MB"], 1.0) for r in rows], "o-", label=method)
     axes[0].set(xlabel="variables", ylabel="CPU s without callbacks")
     axes[1].set(xlabel="variables", ylabel="memory of the solve, MB")
@@ -231,20 +255,21 @@ def main() -> int:
     args = parser.parse_args()
     records = []
     print(
-        f"{'n':>7} {'m':>6} {'method':<6} {'f':>14} {'point':<11} {'iter':>4} {'CPU s':>7} "
-        f"{'callb.':>7} {'MB':>6}"
+        f"{'n':>7} {'m':>6} {'method':<11} {'f':>14} {'point':<11} {'iter':>4} {'CPU s':>7} "
+        f"{'callb.':>7} {'MB':>6} | warm {'point':<11} {'iter':>4} {'CPU s':>7}"
     )
     for n in args.n:
         for method in args.methods:
             r = measure(n, method)
             if r is None:
-                print(f"{n:>7} {'':>6} {method:<6} not available")
+                print(f"{n:>7} {'':>6} {method:<11} not available")
                 continue
             records.append(r)
             print(
-                f"{r['n']:>7} {r['m']:>6} {method:<6} {r['f']:>14.9g} {r['point']:<11} "
+                f"{r['n']:>7} {r['m']:>6} {method:<11} {r['f']:>14.9g} {r['point']:<11} "
                 f"{r['iterations']:>4} {r['cpu']:>7.2f} {r['cpu_callbacks']:>7.2f} "
-                f"{r['memory_MB']:>6.0f}",
+                f"{r['memory_MB']:>6.0f} |      {r['warm']['point']:<11} "
+                f"{r['warm']['iterations']:>4} {r['warm']['cpu']:>7.2f}",
                 flush=True,
             )
     if args.json:
@@ -257,15 +282,18 @@ def main() -> int:
 def acceptable(records: list[dict[str, Any]]) -> bool:
     """Whether npasa solved every size, at the largest within three times ipopt's time."""
     mine = [r for r in records if r["method"] == "npasa"]
-    theirs = {r["n"]: r for r in records if r["method"] == "ipopt"}
+    theirs = [r for r in records if r["method"] != "npasa"]
     if not all(r["point"] == "STATIONARY" for r in mine):
         return False
-    largest = max(mine, key=lambda r: r["n"], default=None)
-    if largest is None or largest["n"] not in theirs:
-        return True
-    peer = theirs[largest["n"]]
-    own = largest["cpu"] - largest["cpu_callbacks"]
-    return bool(own <= 3.0 * (peer["cpu"] - peer["cpu_callbacks"]))
+    n = max((r["n"] for r in mine), default=0)
+    own = min((alone(r) for r in mine if r["n"] == n), default=0.0)
+    peer = min((alone(r) for r in theirs if r["n"] == n), default=float("inf"))
+    return bool(own <= 3.0 * peer)
+
+
+def alone(record: dict[str, Any]) -> float:
+    """Return CPU seconds without the problem's functions."""
+    return float(record["cpu"] - record["cpu_callbacks"])
 
 
 if __name__ == "__main__":

@@ -9,11 +9,13 @@ perturbation of its data (``--count`` each; left out without ``--sif``).
 Every method gets the same problems, the same first result and the same functions, and the judge of all is
 optlab's checker at 1e-6. IPOPT runs with ``warm_start_init_point`` and bound pushes of 1e-9 from several
 values of ``mu_init``, through ``optlab.minimize`` and, for its least possible CPU time, straight through
-cyipopt. Objectives are compared with a chain of IPOPT solves at a hundredth of the tolerance.
+cyipopt, each with the complementarity that its own tol of 1e-8 implies and with the one that implies the
+checker's (``sharp``). Objectives are compared with those of IPOPT's best run where the checker confirms
+that: most re-solves certified, then fewest iterations.
 
 Columns: certified re-solves; iterations and CPU milliseconds per re-solve, the latter without and with the
 time in the problem's functions (``callbacks``); factorizations (Hessians); gradients; the largest
-difference of the objective relative to 1 + |f|.
+difference of the objective relative to 1 + |f| (nan where IPOPT has no certified answer).
 """
 
 from __future__ import annotations
@@ -22,20 +24,36 @@ import argparse
 import json
 import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import series_problems as models
 import series_sif
-from series_methods import HEADER, TIME_LIMIT, Tally, Transform, run, run_direct
+from series_methods import (
+    FIRST_LIMIT,
+    HEADER,
+    Setting,
+    Tally,
+    Transform,
+    run,
+    run_adapter,
+    run_direct,
+)
 
 import optlab
 from optlab.core.result import Result
 from optlab.series import Shift
 
-BARRIERS = (1e-2, 1e-4, 1e-6, 1e-8)
+BARRIERS = (1e-4, 1e-6, 1e-8)
 """mu_init of IPOPT's runs; its adapter's own default is 1e-6."""
+
+LONG = 1.0
+"""CPU seconds of a series above which it is not repeated."""
+
+PRODUCTS = {"": 1e-8, " sharp": 1e-12}
+"""compl_inf_tol of IPOPT's runs: what its own tol implies, and what implies the checker's 1e-6."""
 
 
 # The series --------------------------------------------------------------------------------------
@@ -82,7 +100,7 @@ def _same(result: Any, problem: Any) -> Any:
 def first_result(problem: optlab.Problem) -> Result | None:
     """Return a certified answer to the first problem, from whichever method has one."""
     for method in ("npasa", "ipopt"):
-        result = optlab.minimize(problem, method=method, max_time=TIME_LIMIT, seed=0)
+        result = optlab.minimize(problem, method=method, max_time=FIRST_LIMIT, seed=0)
         if result.success:
             return result
     return None
@@ -98,25 +116,24 @@ def compete(
         return []
 
     def fastest(once: Any) -> Tally:
-        return min((once() for _ in range(repeats)), key=Tally.own_ms)
+        best: Tally = once()
+        for _ in range(repeats - 1):
+            if sum(best.cpu) > LONG:
+                break
+            best = min(best, once(), key=Tally.own_ms)
+        return best
 
     tallies = [fastest(lambda: run(name, problems, first, transform, "npasa", method="npasa"))]
     for barrier in BARRIERS:
-        options = {"warm_barrier": barrier}
-        label = f"ipopt mu={barrier:.0e}"
-        tallies += [
-            fastest(
-                lambda label=label, options=options: run(
-                    name, problems, first, transform, label, method="ipopt", options=options
-                )
-            ),
-            fastest(
-                lambda barrier=barrier: run_direct(name, problems, first, transform, barrier)
-            ),
-        ]
-    tight = run(name, problems, first, transform, "reference", method="ipopt", tol=1e-8)
+        for label, product in PRODUCTS.items():
+            setting = Setting(f"mu={barrier:.0e}{label}", barrier, product)
+            tallies += [
+                fastest(partial(runner, name, problems, first, transform, setting))
+                for runner in (run_adapter, run_direct)
+            ]
+    known = best_peer(tallies, "ipopt")
     for tally in tallies:
-        tally.compare(tight.f)
+        tally.compare(known)
         print(tally.line(), flush=True)
     return tallies
 
@@ -130,9 +147,11 @@ def best_peer(tallies: list[Tally], prefix: str) -> Tally:
 def summarise(groups: list[list[Tally]]) -> list[str]:
     """Compare NPASA with IPOPT at its default and at its best mu_init, series by series and over all."""
     lines = []
+    default = "ipopt mu=1e-06 sharp"
     for title, pick in (
-        ("mu_init 1e-4", lambda g: next(t for t in g if t.method == "ipopt mu=1e-04")),
-        ("mu_init 1e-6", lambda g: next(t for t in g if t.method == "ipopt mu=1e-06")),
+        ("its adapter's defaults", lambda g: next(t for t in g if t.method == default)),
+        ("mu_init 1e-4", lambda g: best_peer(g, "ipopt mu=1e-04")),
+        ("mu_init 1e-6", lambda g: best_peer(g, "ipopt mu=1e-06")),
         ("its best mu_init", lambda g: best_peer(g, "ipopt")),
         ("its best mu_init, direct", lambda g: best_peer(g, "direct")),
     ):
@@ -145,12 +164,13 @@ def summarise(groups: list[list[Tally]]) -> list[str]:
         cpu = [a.own_ms() / b.own_ms() for a, b in pairs]
         certified = [(sum(a.certified), sum(b.certified), len(a.certified)) for a, b in pairs]
         mine, theirs, total = np.sum(certified, axis=0)
-        worst = sum(a.worst_f <= 1e-6 for a, _ in pairs)
+        same = sum(a.worst_f <= 1e-6 for a, _ in pairs)
+        known = sum(a.worst_f == a.worst_f for a, _ in pairs)
         lines.append(
             f"against ipopt at {title}: certified {mine} / {theirs} of {total}; iterations ratio "
             f"median {np.median(iterations):.2f}; CPU ratio geometric mean "
             f"{np.exp(np.mean(np.log(cpu))):.2f}, below 1 in {sum(c < 1 for c in cpu)} of "
-            f"{len(cpu)} series; same objective to 1e-6 in {worst}"
+            f"{len(cpu)} series; same objective to 1e-6 in {same} of {known}"
         )
     return lines
 

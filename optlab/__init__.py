@@ -17,6 +17,7 @@ import types
 from typing import TYPE_CHECKING, Any
 
 import optlab.methods  # noqa: F401 - turned into a callable package below
+from optlab.core.derivatives import Differences, check_derivatives, estimate_derivatives
 from optlab.core.kkt import Certificate, error_estimators
 from optlab.core.problem import Problem
 from optlab.core.progress import Progress
@@ -33,6 +34,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Certificate",
+    "Differences",
     "PointStatus",
     "Problem",
     "Progress",
@@ -40,7 +42,9 @@ __all__ = [
     "StopReason",
     "__version__",
     "adapters",
+    "check_derivatives",
     "error_estimators",
+    "estimate_derivatives",
     "methods",
     "minimize",
     "problems",

@@ -284,9 +284,7 @@ def sequence(
     transform: Transform | Literal["same"] = "same",
     warm_start: Result | None = None,
     retry: bool = True,
-    max_time: float | None = None,
     total_time: float | None = None,
-    params: Any = None,
     **options: Any,
 ) -> Series:
     """Solve a series of similar problems, each from the answer to the one before.
@@ -308,16 +306,12 @@ def sequence(
         Result to start the first problem from.
     retry
         Whether a problem whose warm start fails (not by a limit) is tried from its own start.
-    max_time
-        Limit for each solve, seconds of wall time.
     total_time
         Limit for the whole series from the first solve on: the solve that reaches it ends with
         MAX_TIME and is the last.
-    params
-        Parameters of problem files.
     **options
         Everything else that :func:`optlab.minimize` takes: tol, options, max_iter, max_eval,
-        observers, callback, seed, executor. Limits hold for each solve.
+        max_time, observers, callback, seed, executor, params. Limits hold for each solve.
 
     Returns
     -------
@@ -354,9 +348,9 @@ def sequence(
         warm_start,
         None if transform == "same" else transform,
         retry,
-        max_time,
+        options.pop("max_time", None),
         total_time,
-        params,
+        options.pop("params", None),
         {"method": method, **options},
     )
     return Series(problems, plan)

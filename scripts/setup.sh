@@ -83,6 +83,20 @@ install_cholmod() {
     say "no CHOLMOD here (it needs libsuitesparse-dev and a C compiler): going on with the qdldl and SciPy wheels"
 }
 
+# Only the browser test of benchmark reports needs it; that test is skipped without.
+install_chromium() {
+  local name
+  for name in chromium chromium-browser google-chrome chrome; do
+    if command -v "$name" >/dev/null; then return; fi
+  done
+  if may_use_apt; then
+    say "installing chromium with apt, for the browser test"
+    apt_install chromium || true
+  fi
+  command -v chromium >/dev/null ||
+    say "no chromium here: the browser test of benchmark reports will be skipped"
+}
+
 if [ -x "$py" ] && [ -e "$stamp" ] && [ "$(cat "$stamp")" = "$(fingerprint)" ]; then
   exit 0
 fi
@@ -90,5 +104,6 @@ fi
 : >"$log"
 install_base
 install_cholmod
+install_chromium
 fingerprint >"$stamp"
 say "ready"

@@ -1,6 +1,7 @@
 """Which class a problem belongs to: from the classification that CUTEst files carry, or its structure.
 
-A classification such as ``C-COOR2-AN-V-0`` or ``SUR2-MN-57-0`` starts with a letter for the objective
+A classification such as ``SUR2-MN-57-0`` (``C-CSUR2-MN-57-0`` in newer files, where a prefix tells the
+kind of variables) starts with a letter for the objective
 (N none, C constant, L linear, Q quadratic, S sum of squares, O other) and one for the constraints
 (U none, X fixed variables, B bounds, N network, L linear, Q quadratic, O other) [CUTEst].
 """
@@ -26,7 +27,7 @@ CLASSES = ("unconstrained", "bounds", "QP", "linear", "nonlinear")
 linear: linear rows with any other objective."""
 
 _LINE = re.compile(
-    r"classification\s+(?:C-?)?(?P<code>[CNLQSO][UXBNLQO][RI][0-9]-[AMRC][NY]-\S+)",
+    r"classification\s+(?:C-[A-Z])?(?P<code>[CNLQSO][UXBNLQO][RI][0-9]-[AMRC][NY]-\S+)",
     re.IGNORECASE,
 )
 _LINES = 400

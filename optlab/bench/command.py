@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import shlex
+import sqlite3
 import sys
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
@@ -18,6 +19,7 @@ from optlab.bench.plan import MethodSpec, ProblemSpec, Settings, make_tasks
 from optlab.bench.progress import terminal_watcher
 from optlab.bench.report import check_targets, headline, write_report
 from optlab.bench.selection import (
+    distinct,
     read_list,
     select_by_facts,
     select_problems,
@@ -74,6 +76,11 @@ def bench(arguments: argparse.Namespace, stream: IO[str]) -> int:
                 f"goes on (without --rerun):\n  {again}\n"
             )
             return INTERRUPTED
+        except sqlite3.Error as error:
+            raise OptionError(
+                f"the store {str(arguments.store)!r} cannot be written ({error}); what it holds is "
+                "safe, and the same command goes on once that is mended"
+            ) from error
     _report(runs, arguments, stream)
     for line in lost:
         stream.write(f"not executed: {line}\n")
@@ -112,7 +119,7 @@ def _plan(arguments: argparse.Namespace) -> _Plan:
     problems = whole_collection(arguments.collection) if arguments.all else []
     for path in arguments.list:
         problems += read_list(path, arguments.collection)
-    return _Plan(select_problems(problems, arguments.only), methods, settings)
+    return _Plan(select_problems(distinct(problems), arguments.only), methods, settings)
 
 
 def _sweep(

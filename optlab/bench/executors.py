@@ -41,7 +41,7 @@ def open_executor(name: str, jobs: int) -> Generator[Executor, None, None]:
         The package distributed is not installed.
     """
     if name == "local":
-        with executor_or_local(None, jobs) as pool:
+        with executor_or_local(jobs) as pool:
             yield pool
         return
     if not name.startswith(_DASK) or not name.removeprefix(_DASK):

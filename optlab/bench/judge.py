@@ -15,7 +15,7 @@ the method's own tolerances, says no.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from optlab.core.result import Result
     from optlab.typing import Vector
 
-__all__ = ["Verdict", "judge", "passes"]
+__all__ = ["Verdict", "error", "judge", "passes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,21 @@ def passes(cert: Certificate, tol: float, ctol: float) -> bool:
         return False
     limit = tol * cert.scale
     return cert.primal <= ctol and cert.dual <= limit and cert.complementarity <= limit
+
+
+def error(record: Mapping[str, Any]) -> float | None:
+    """Return what the judge compares with the tolerance: max(primal, dual/scale, complementarity/scale).
+
+    Parameters
+    ----------
+    record
+        Of a run; None is returned when it lacks one of the residuals.
+    """
+    parts = [record.get(name) for name in ("primal", "dual", "complementarity", "scale")]
+    if any(part is None for part in parts):
+        return None
+    primal, dual, complementarity, scale = (float(part) for part in parts if part is not None)
+    return max(primal, dual / scale, complementarity / scale)
 
 
 def _certificates(

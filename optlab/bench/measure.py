@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import math
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ from optlab.core.control import Tolerances
 from optlab.core.options import build_method, choose_method
 from optlab.core.plain import plain
 from optlab.core.registry import load_problem
+from optlab.core.status import PointStatus
 from optlab.errors import CapabilityError, MissingDependencyError, ProblemError
 
 if TYPE_CHECKING:
@@ -166,8 +166,13 @@ def _solve(problem: Problem, task: Task, record: dict[str, Any]) -> Result:
 
 
 def _judge(problem: Problem, result: Result, task: Task, record: dict[str, Any]) -> None:
-    """Note what the judge says."""
-    verdict = judge(problem, result, task.settings.tol, _tolerances(problem, task))
+    """Note what the judge says; a claim that it cannot even evaluate is wrong."""
+    try:
+        verdict = judge(problem, result, task.settings.tol, _tolerances(problem, task))
+    except Exception as error:  # noqa: BLE001 - the problem's functions, at the returned point
+        claims = (PointStatus.STATIONARY, PointStatus.INFEASIBLE_STATIONARY)
+        record |= {"judge_error": _text(error), "wrong_claim": result.point in claims}
+        return
     cert = verdict.certificate
     numbers = {
         "f": verdict.f,
@@ -207,8 +212,3 @@ def _outcome(error: Exception, phase: str) -> str:
 def _text(error: Exception) -> str:
     """Return an exception in one line of bearable length."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
-
-
-def is_number(value: Any) -> bool:
-    """Whether a value of a record is a finite number."""
-    return isinstance(value, int | float) and math.isfinite(value)

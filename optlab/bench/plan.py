@@ -151,7 +151,9 @@ class Task:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the task as JSON knows it."""
-        return asdict(self)
+        record = asdict(self)
+        record["settings"]["imports"] = list(self.settings.imports)
+        return record
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Task:

@@ -15,6 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from optlab.bench.judge import error
 from optlab.bench.store import Run
 from optlab.bench.sweep import Watcher
 
@@ -40,14 +41,10 @@ def run_line(run: Run) -> str:
         return f"{head} {run['outcome'].upper()}: {run.get('message', '')}"[:200]
     counts = run["evaluations"]
     work = f"it={run['iterations']:<5} nf={counts.get('objective', 0):<6}"
-    error = max(
-        (v for k in ("primal", "dual", "complementarity") if (v := run.get(k)) is not None),
-        default=None,
-    )
     wrong = " WRONG CLAIM" if run["wrong_claim"] else ""
     return (
         f"{head} n={run['n']:<5} m={run['m']:<5} f={_number(run['f'], '.8g'):<15} "
-        f"err={_number(error, '.1e'):<8} {work} cpu={run['cpu']:<8.3f} "
+        f"err={_number(error(run), '.1e'):<8} {work} cpu={run['cpu']:<8.3f} "
         f"{run['stop']}/{run['point']}{wrong}"
     )
 

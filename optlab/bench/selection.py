@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,14 @@ from optlab.bench.plan import ProblemSpec
 from optlab.core.registry import known_sources
 from optlab.errors import OptionError, ParseError
 
-__all__ = ["facts_key", "read_list", "select_by_facts", "select_problems", "whole_collection"]
+__all__ = [
+    "distinct",
+    "facts_key",
+    "read_list",
+    "select_by_facts",
+    "select_problems",
+    "whole_collection",
+]
 
 Facts = Callable[[list[ProblemSpec]], list[dict[str, Any]]]
 """Finds sizes and classes of problems."""
@@ -62,6 +71,20 @@ def whole_collection(collection: Path) -> list[ProblemSpec]:
             f"the collection {str(collection)!r} holds no file ending in {', '.join(endings)}"
         )
     return [ProblemSpec.of(file) for file in files]
+
+
+def distinct(specs: Iterable[ProblemSpec]) -> list[ProblemSpec]:
+    """Drop what several lists name, and show the ending of files that share a stem."""
+    found = {(spec.file, facts_key(spec)): spec for spec in specs}
+    names = Counter(spec.name for spec in found.values())
+    return [
+        spec
+        if names[spec.name] == 1
+        else replace(
+            spec, name=spec.name.replace(Path(spec.file).stem, Path(spec.file).name, 1)
+        )
+        for spec in found.values()
+    ]
 
 
 def select_problems(specs: Iterable[ProblemSpec], only: Sequence[str]) -> list[ProblemSpec]:

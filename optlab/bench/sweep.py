@@ -67,8 +67,7 @@ def run(
     *,
     store: str | Path,
     settings: Settings | None = None,
-    executor: Executor | None = None,
-    jobs: int = 1,
+    executor: Executor | int = 1,
     rerun: Sequence[str] = (),
 ) -> Sweep:
     """Run every problem with every method and return the judged records.
@@ -84,10 +83,8 @@ def run(
     settings
         Tolerance and limits; None: the defaults.
     executor
-        Any ``concurrent.futures.Executor``; every task starts its own process with limits wherever the
-        executor runs it. None: ``jobs`` local processes.
-    jobs
-        Local processes at a time.
+        A number: so many local processes at a time. Or any ``concurrent.futures.Executor``: every task
+        starts its own process with limits wherever the executor runs it.
     rerun
         ``["all"]``, ``["failed"]`` or names of problems: runs to do again.
 
@@ -103,7 +100,7 @@ def run(
     check_methods(specs, chosen.tol)
     files = [p if isinstance(p, ProblemSpec) else ProblemSpec.of(p) for p in problems]
     tasks = make_tasks(files, specs, chosen)
-    with Store(store) as opened, executor_or_local(executor, jobs) as pool:
+    with Store(store) as opened, executor_or_local(executor) as pool:
         opened.mark_stale(stale_keys(tasks, opened, rerun))
         return run_tasks(tasks, opened, pool, Watcher())
 
@@ -184,7 +181,10 @@ def find_facts(
     }
     with _submitted(pool, wanted, facts=True) as futures:
         for future in as_completed(futures):
-            record = future.result()
+            try:
+                record = future.result()
+            except Exception as error:  # noqa: BLE001 - the executor's failure; the run will tell
+                record = {"outcome": "error", "message": str(error)}
             known[futures[future]] = record
             if record["outcome"] == "ended":
                 store.put_facts(futures[future], record)
@@ -192,20 +192,20 @@ def find_facts(
 
 
 @contextlib.contextmanager
-def executor_or_local(executor: Executor | None, jobs: int) -> Generator[Executor, None, None]:
-    """Give the executor itself, or a local one that is closed at the end.
+def executor_or_local(executor: Executor | int) -> Generator[Executor, None, None]:
+    """Give the executor itself, or local processes that are gone at the end.
 
     Raises
     ------
     OptionError
-        When ``jobs`` is below 1.
+        When the number of processes is below 1.
     """
-    if executor is not None:
+    if isinstance(executor, Executor):
         yield executor
         return
-    if jobs < 1:
-        raise OptionError(f"jobs is {jobs}; at least 1 is needed")
-    with LocalProcesses(jobs) as pool:
+    if executor < 1:
+        raise OptionError(f"jobs is {executor}; at least 1 is needed")
+    with LocalProcesses(executor) as pool:
         yield pool
 
 

@@ -76,7 +76,8 @@ def _chain(n: int, rows: str, *, is_sparse: bool) -> Problem:
     ends = np.zeros(n) + 2.0
     ends[[0, -1]] = 1.0
     steps = (np.full(n - 1, -2.0), 2.0 * ends, np.full(n - 1, -2.0))
-    coupling = sparse.diags_array(steps, offsets=(-1, 0, 1), format="csr")
+    offsets: Any = (-1, 0, 1)
+    coupling = sparse.diags_array(steps, offsets=offsets, format="csr")
     index = np.arange(2 * pairs)
     pattern = sparse.csr_array((np.ones(2 * pairs), (index // 2, index)), shape=(pairs, n))
 

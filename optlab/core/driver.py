@@ -6,6 +6,7 @@ certificate. :func:`iterate` is the bare loop, for inner solves that need no cer
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -194,7 +195,8 @@ def _loop(
     """Iterate until the method, a limit, an observer or an error ends it."""
     max_iter = method.default_max_iter if limits.max_iter is None else limits.max_iter
     if isinstance(method, AbstractExternalMethod):
-        return _foreign_loop(method, oracle, first, max_iter, report)
+        bounds = Limits(max_iter, None, limits.max_time)
+        return _foreign_loop(method, oracle, first, bounds, report, resume)
     state: S | None = None
     progress: Progress | None = None
     k = 0
@@ -225,29 +227,42 @@ def _foreign_loop(
     method: AbstractExternalMethod[S],
     oracle: Oracle,
     first: Callable[[], S],
-    max_iter: int,
+    limits: Limits,
     report: Callable[[int, Progress], bool] | None,
+    resume: Callable[[S, Progress], S | None] | None,
 ) -> Ending[S]:
     """Let a solver run its own loop; observers and limits act on the iterates that it shows."""
+    started = time.monotonic()
+    max_iter = 0 if limits.max_iter is None else limits.max_iter
+    max_time = math.inf if limits.max_time is None else limits.max_time
     k = -1
     progress: Progress | None = None
 
     def show(shown: Progress) -> None:
         nonlocal k, progress
+        if k >= max_iter:
+            raise BudgetSpent(StopReason.MAX_ITER)
         k, progress = k + 1, shown
         if report is not None and report(k, shown):
             raise BudgetSpent(StopReason.USER)
-        if k > max_iter:
-            raise BudgetSpent(StopReason.MAX_ITER)
         oracle.check()
 
+    state: S | None = None
     try:
-        state = method.solve(oracle, first(), Watch(show, max_iter))
+        following: S | None = first()
+        while following is not None:
+            left = max_time - (time.monotonic() - started)
+            watch = Watch(show, max_iter - max(k, 0), left)
+            state = method.solve(oracle, following, watch)
+            progress = method.progress(state)
+            following = None
+            if resume is not None and method.stop(state) is StopReason.CONVERGED:
+                following = resume(state, progress)
     except _ENDINGS as error:
-        return Ending(_reason(error, oracle), max(k, 0), None, progress, error)
+        return Ending(_reason(error, oracle), max(k, 0), state, progress, error)
     # A solver that gives no reason knows no way to go on.
-    stop = method.stop(state) or StopReason.STALLED
-    return Ending(stop, max(k, 0), state, method.progress(state))
+    stop = None if state is None else method.stop(state)
+    return Ending(stop or StopReason.STALLED, max(k, 0), state, progress)
 
 
 def _reason(error: BaseException, oracle: Oracle) -> StopReason:

@@ -7,6 +7,7 @@ clock and never counts evaluations.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -214,18 +215,22 @@ class Watch:
     """How a solver with a loop of its own lets the driver watch it."""
 
     show: Callable[[Progress], None]
-    """To be called with every iterate, the first one included. Raises what must end the solve: a
+    """To be called with every iterate, the first one of all included. Raises what must end the solve: a
     limit is reached, or an observer or the user asks for a stop."""
 
     max_iter: int
     """Iterations after the first iterate that the solver may do."""
+
+    max_time: float = math.inf
+    """Seconds of wall time left. The oracle and ``show`` watch the clock; this is for a solver that may
+    be long without calling them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AbstractExternalMethod(AbstractMethod[S]):
     """A solver that will not give its loop away: another project's program behind our contract.
 
-    The driver calls ``init`` and then ``solve`` once. Limits and stop requests reach the solver as
+    The driver calls ``init`` and then ``solve``, once unless ``tighten`` returns a state. Limits and stop requests reach the solver as
     exceptions of the oracle's verbs and of ``watch.show``; whatever it does in between, ``solve``
     must end soon after one of them and raise it. Iterations are the iterates shown, less one.
     """
@@ -239,7 +244,7 @@ class AbstractExternalMethod(AbstractMethod[S]):
         oracle
             Its verbs are the only functions that the solver may call.
         state
-            What ``init`` made.
+            What ``init`` or ``tighten`` made.
         watch
             Where iterates are shown.
 

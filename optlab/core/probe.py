@@ -42,7 +42,7 @@ def find_linear_rows(oracle: Oracle, x0: Vector) -> Mask:
     probe that cannot be evaluated is tried nearer; if that fails too, no row is called linear.
 
     An estimated Jacobian is too coarse for that: the rows are then compared with their mean at the ends
-    of two segments, in five evaluations.
+    of two segments, in six evaluations.
 
     Parameters
     ----------

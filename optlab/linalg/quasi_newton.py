@@ -1,4 +1,6 @@
-"""Damped limited-memory BFGS in compact form.
+"""Damped BFGS: with all of the matrix for few variables, with limited memory in compact form for many.
+
+    B+ = B - B s s'B / s'B s + y y' / s'y
 
 With the last k <= m pairs S = [s_1 .. s_k], Y = [y_1 .. y_k] and gamma the scale of the initial
 matrix, the BFGS matrix is ([BNS94], theorem 2.3)
@@ -25,7 +27,7 @@ from optlab.linalg.low_rank import LowRank
 if TYPE_CHECKING:
     from optlab.linalg.arrays import BoolArray, FloatArray
 
-__all__ = ["LimitedMemoryBFGS"]
+__all__ = ["DenseBFGS", "LimitedMemoryBFGS"]
 
 # Pairs kept: SuiteOPT's CG_DESCENT keeps 11, and there L-BFGS with 11 was never worse than CG.
 MEMORY = 11
@@ -33,6 +35,63 @@ MEMORY = 11
 DAMPING = 0.2
 # The scale gamma stays within these factors of 1; outside, differences are rounding.
 GAMMA_RANGE = (1e-10, 1e10)
+# Curvature of a function whose gradient has never changed: nearly that of a linear one.
+FLAT = 1e-6
+
+
+class DenseBFGS:
+    """Full BFGS model of a Hessian, always symmetric positive definite.
+
+    It forgets nothing, which limited memory does after a few steps: on problems of up to some hundred
+    variables whose Hessian is ill-conditioned it needs a fraction of the iterations.
+
+    Parameters
+    ----------
+    n : int
+        Number of variables.
+    """
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget every pair; the model is the identity again."""
+        self.size = 0
+        self._B = np.eye(self.n)
+
+    def update(self, s: FloatArray, change: FloatArray) -> bool:
+        """Learn that the gradient changed by ``change`` along the step ``s``; (n,) both.
+
+        Returns
+        -------
+        bool
+            False if nothing could be learned: a zero step, or numbers that are not finite.
+        """
+        if self.size == 0 and _is_flat(s, change):
+            self._B = FLAT * np.eye(self.n)
+            return True
+        scale = _scale(s, change)
+        if scale is None:
+            return False
+        B = self._B if self.size else scale * np.eye(self.n)
+        Bs = B @ s
+        sBs = float(s.dot(Bs))
+        y = _damped(s, change, Bs, sBs)
+        sy = float(s.dot(y))
+        if not (sy > 0.0 and sBs > 0.0):  # a step so short that the products underflow
+            return False
+        learned: FloatArray = B - np.outer(Bs, Bs / sBs) + np.outer(y, y / sy)
+        if not np.isfinite(learned).all():
+            return False
+        # Rounding must not make it unsymmetric: the factorization reads one triangle only.
+        self._B = 0.5 * (learned + learned.T)
+        self.size += 1
+        return True
+
+    def matrix(self) -> FloatArray:
+        """Return B, (n, n); later updates make new arrays."""
+        return self._B
 
 
 class LimitedMemoryBFGS:
@@ -76,22 +135,17 @@ class LimitedMemoryBFGS:
         bool
             False if nothing could be learned: a zero step, or numbers that are not finite.
         """
-        ss = float(s.dot(s))
-        yy = float(change.dot(change))
-        sy = float(s.dot(change))
-        if not (0.0 < ss < math.inf and 0.0 < yy < math.inf and math.isfinite(sy)):
+        if self.size == 0 and _is_flat(s, change):
+            self.gamma, self._matrix = FLAT, None
+            return True
+        scale = _scale(s, change)
+        if scale is None:
             return False
         if self.size == 0:
-            # Before the first pair the scale is that of this pair, so the identity of an
-            # arbitrary scale does not decide how strongly it is damped.
-            self.gamma = _within(abs(sy) / ss or math.sqrt(yy / ss))
+            self.gamma = scale
             self._matrix = None
         Bs = self.matrix().matvec(s)
-        sBs = float(s.dot(Bs))
-        y = change
-        if sy < DAMPING * sBs:
-            theta = (1.0 - DAMPING) * sBs / (sBs - sy)
-            y = theta * change + (1.0 - theta) * Bs
+        y = _damped(s, change, Bs, float(s.dot(Bs)))
         sy = float(s.dot(y))
         if not sy > 0.0:  # a step so short that the product underflows
             return False
@@ -166,3 +220,32 @@ class LimitedMemoryBFGS:
 
 def _within(gamma: float) -> float:
     return min(max(gamma, GAMMA_RANGE[0]), GAMMA_RANGE[1])
+
+
+def _is_flat(s: FloatArray, change: FloatArray) -> bool:
+    """Whether a step other than zero left the gradient as it was, to the last bit."""
+    return not change.any() and 0.0 < float(s.dot(s)) < math.inf
+
+
+def _scale(s: FloatArray, change: FloatArray) -> float | None:
+    """Return the curvature of a pair, None when it says nothing.
+
+    Before the first pair the scale of the model is that of this pair, so that the identity of an arbitrary
+    scale does not decide how strongly it is damped.
+    """
+    ss = float(s.dot(s))
+    yy = float(change.dot(change))
+    sy = float(s.dot(change))
+    if not (0.0 < ss < math.inf and 0.0 < yy < math.inf and math.isfinite(sy)):
+        return None
+    return _within(abs(sy) / ss or math.sqrt(yy / ss))
+
+
+def _damped(s: FloatArray, change: FloatArray, Bs: FloatArray, sBs: float) -> FloatArray:
+    """Return y with s'y >= 0.2 s'Bs, a combination of the change and B s ([Powell78])."""
+    sy = float(s.dot(change))
+    if sy >= DAMPING * sBs:
+        return change
+    theta = (1.0 - DAMPING) * sBs / (sBs - sy)
+    damped: FloatArray = theta * change + (1.0 - theta) * Bs
+    return damped

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from planted import Planted, planted
+from scipy.optimize import linprog
 from scipy.sparse import csr_array
 
 import optlab
@@ -337,3 +338,90 @@ def test_solved_to_the_planted_solution_with_the_users_multipliers(
     # The linear term moves the fixed variables nowhere.
     np.testing.assert_allclose(result.x, made.x, atol=1e-5)
     assert result.multipliers.constraints.shape == (problem.m,)
+
+
+@st.composite
+def small_programs(draw: st.DrawFn) -> optlab.Problem:
+    """Draw a linear program of small integers: rows of one variable, copies, corners, contradictions."""
+    n, m = draw(st.integers(1, 5)), draw(st.integers(1, 7))
+    numbers = st.sampled_from([0, 0, 0, 1, 1, -1, 2, -3])
+    A = np.array(
+        draw(st.lists(numbers, min_size=m * n, max_size=m * n)), dtype=np.float64
+    ).reshape(m, n)
+    sides = st.tuples(st.integers(-4, 4), st.sampled_from([0, 0, 1, 3]), st.integers(0, 3))
+
+    def limits(size: int) -> tuple[Vector, Vector]:
+        drawn = draw(st.lists(sides, min_size=size, max_size=size))
+        low = np.array(
+            [-np.inf if kind == 1 else value for value, _, kind in drawn], dtype=float
+        )
+        high = np.array([np.inf if k == 2 else v + w for v, w, k in drawn], dtype=float)
+        return low, high
+
+    (cl, cu), (lb, ub) = limits(m), limits(n)
+    c = np.array(draw(st.lists(st.integers(-3, 3), min_size=n, max_size=n)), dtype=np.float64)
+    return optlab.Problem(
+        objective=lambda x: float(c @ x),
+        gradient=lambda _x: c,
+        constraints=lambda x: A @ x,
+        jacobian=lambda _x: A,
+        x0=np.zeros(n),
+        lb=lb,
+        ub=ub,
+        cl=cl,
+        cu=cu,
+        linear=np.ones(m, dtype=bool),
+    )
+
+
+def highs(problem: optlab.Problem) -> tuple[int, Multiplied | None]:
+    """Solve with HiGHS: its status (0 solved, 2 infeasible, 3 unbounded) and primal-dual solution."""
+    n = problem.n
+    A = np.zeros((0, n)) if problem.m == 0 else np.asarray(problem.jacobian(np.zeros(n)))
+    constant = np.asarray(problem.constraints(np.zeros(n)))
+    cl, cu = problem.cl - constant, problem.cu - constant
+    up, down = np.isfinite(cu), np.isfinite(cl)
+    found = linprog(
+        problem.gradient(np.zeros(n)),
+        np.vstack((A[up], -A[down])),
+        np.concatenate((cu[up], -cl[down])),
+        bounds=np.column_stack((problem.lb, problem.ub)),
+        options={"presolve": False},
+    )
+    if found.status != 0:
+        return int(found.status), None
+    y = np.zeros(problem.m)
+    weights = found.ineqlin.marginals
+    y[up] -= weights[: up.sum()]
+    y[down] += weights[up.sum() :]
+    return 0, Multiplied(found.x, y, -found.lower.marginals - found.upper.marginals)
+
+
+@settings(max_examples=300)
+@given(problem=small_programs())
+def test_another_solver_finds_the_same_answer_with_and_without(problem: optlab.Problem) -> None:
+    status, solution = highs(problem)
+    try:
+        reduced, inverse = undress(problem)
+    except EmptyPolyhedronError as error:
+        ray: Vector | None = error.ray
+    else:
+        ray = None
+    if ray is not None:
+        assert status != 0  # HiGHS may say "infeasible or unbounded"
+        J = np.asarray(problem.jacobian(problem.x0))
+        polyhedron = Polyhedron(J, problem.cl, problem.cu, problem.lb, problem.ub)
+        assert polyhedron.proves_empty(ray)
+        return
+    status_then, at = highs(reduced)
+    # HiGHS may call a problem "unbounded" that is infeasible as well.
+    assert (status == 0) == (status_then == 0)
+    if at is None or solution is None:
+        return
+    assert reduced.objective(at.x) == pytest.approx(problem.objective(solution.x), abs=1e-9)
+    back = inverse.back(at, exact=True)
+    assert certificate(problem, back.x, back.y, back.z).E1 <= 1e-9
+    again = inverse.forward(back)
+    assert certificate(reduced, again.x, again.y, again.z).E1 <= 1e-9
+    forth = inverse.forward(solution)
+    assert certificate(reduced, forth.x, None, None).primal <= 1e-9

@@ -7,13 +7,14 @@ defines.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from optlab.bench.report.page import html_page
 from optlab.bench.report.summary import Summary, summarise
 from optlab.bench.report.text import csv_table, headline_text, json_document, markdown
 from optlab.bench.store import Run
-from optlab.errors import OptionError
+from optlab.errors import MissingDependencyError, OptionError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +36,8 @@ def check_targets(paths: Sequence[Path]) -> None:
     ------
     OptionError
         The ending is not known, or there is no such folder.
+    MissingDependencyError
+        HTML is asked for and jinja2 is not installed.
     """
     for path in paths:
         if path.suffix.lower() not in _FORMATS:
@@ -43,6 +46,8 @@ def check_targets(paths: Sequence[Path]) -> None:
             )
         if not path.parent.is_dir():
             raise OptionError(f"--report {path}: there is no folder {str(path.parent)!r}")
+        if path.suffix.lower() == ".html" and find_spec("jinja2") is None:
+            raise MissingDependencyError("jinja2", "bench", "an HTML report")
 
 
 def write_report(runs: Sequence[Run], path: Path, *, reference: str | None = None) -> None:

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from optlab.bench.judge import error
 from optlab.bench.report.charts import history_chart, profile_chart, style
 from optlab.bench.report.profiles import (
     Profile,
@@ -22,8 +23,7 @@ from optlab.bench.report.summary import (
     evaluations,
     own_cpu,
 )
-from optlab.bench.report.text import ratio, sentence
-from optlab.errors import MissingDependencyError
+from optlab.bench.report.text import busy, ratio, sentence
 
 if TYPE_CHECKING:
     from optlab.bench.store import Run
@@ -37,17 +37,8 @@ _VERBS = {
 
 
 def html_page(whole: Summary) -> str:
-    """Return the page.
-
-    Raises
-    ------
-    MissingDependencyError
-        jinja2 is not installed.
-    """
-    try:
-        jinja2: Any = importlib.import_module("jinja2")
-    except ImportError:
-        raise MissingDependencyError("jinja2", "bench", "an HTML report") from None
+    """Return the page; needs jinja2."""
+    jinja2: Any = importlib.import_module("jinja2")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("optlab.bench.report"),
         autoescape=True,
@@ -60,6 +51,7 @@ def html_page(whole: Summary) -> str:
     text: str = template.render(
         whole=whole,
         lead=_lead(whole),
+        warning=busy(whole) if whole.starved else "",
         sentences=[sentence(pair) for pair in whole.pairs],
         methods=_methods(whole),
         charts=_charts(whole),
@@ -218,6 +210,7 @@ def _row(whole: Summary, run: Run) -> dict[str, Any]:
             _number(run.get("primal"), ".1e"),
             _number(run.get("dual"), ".1e"),
             _number(run.get("complementarity"), ".1e"),
+            _number(error(run), ".1e"),
             _number(run.get("E1"), ".1e"),
             _integer(run.get("iterations")),
             _integer(evaluations(run) if ended else None),

@@ -36,6 +36,9 @@ __all__ = [
 
 _LEAST_SECONDS = 1e-5
 
+_BUSY_SHARE, _BUSY_SECONDS = 0.7, 1.0
+"""A solve of more than a second that got less than this share of a processor was kept waiting."""
+
 SAME_VALUE = 1e-4
 """Objectives that differ by more than this, relative to max(1, |f|), are different solutions: a
 hundred times the usual tolerance on stationarity."""
@@ -120,6 +123,15 @@ class Summary:
         """Return the class of a problem, "unknown" when no run could read it."""
         found = (self.table.get((problem, label), {}).get("class") for label in self.methods)
         return next((str(name) for name in found if name), "unknown")
+
+    @property
+    def starved(self) -> int:
+        """Number of runs for which the machine was too busy, so that time limits came early."""
+        return sum(
+            run["wall"] > _BUSY_SECONDS and run["cpu"] < _BUSY_SHARE * run["wall"]
+            for run in self.runs
+            if "wall" in run
+        )
 
     @property
     def comparable(self) -> list[str]:

@@ -10,10 +10,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from optlab.bench.judge import error
 from optlab.bench.report.summary import Pair, Summary, ending, evaluations
 from optlab.core.plain import plain
 
 __all__ = [
+    "busy",
     "csv_table",
     "flat",
     "headline_text",
@@ -28,7 +30,7 @@ SCHEMA = "optlab.bench/1"
 
 _COLUMNS = (
     "problem", "label", "class", "n", "m", "outcome", "solved", "wrong_claim", "stop", "point",
-    "f", "primal", "dual", "complementarity", "scale", "E1", "multipliers", "iterations",
+    "f", "primal", "dual", "complementarity", "scale", "error", "E1", "multipliers", "iterations",
     "cpu", "callback_cpu", "wall", "peak_memory", "classification", "message",
 )  # fmt: skip
 
@@ -43,7 +45,17 @@ def headline_text(whole: Summary) -> str:
     width = max(len(row[0]) for row in rows)
     lines = [f"{row[0]:<{width}}  {row[1]:>6}  {row[2]:>4}  {row[3]:>12}" for row in rows]
     lines += ["", *(sentence(pair) for pair in whole.pairs)]
+    if whole.starved:
+        lines += ["", busy(whole)]
     return "\n".join(lines) + "\n"
+
+
+def busy(whole: Summary) -> str:
+    """Warn of a machine that had other things to do."""
+    return (
+        f"The machine was busy: {whole.starved} of {len(whole.runs)} runs got less than 70 % of a "
+        "processor, so that time limits came early for them. Compare again with fewer --jobs."
+    )
 
 
 def sentence(pair: Pair) -> str:
@@ -82,6 +94,7 @@ def flat(run: dict[str, Any]) -> dict[str, Any]:
     """Return the columns of a run; what is not known stays empty."""
     counts: dict[str, int] = run.get("evaluations", {})
     row = {name: run.get(name) for name in _COLUMNS}
+    row["error"] = error(run)
     row["evaluations"] = evaluations(run) if counts else None
     return row | {f"n_{name}": counts.get(name) for name in _COUNTED}
 
@@ -102,6 +115,7 @@ def json_document(whole: Summary) -> str:
         "class_pairs": {
             name: [asdict(pair) for pair in pairs] for name, pairs in whole.class_pairs.items()
         },
+        "starved": whole.starved,
         "disagreements": [asdict(item) for item in whole.disagreements],
         "runs": whole.runs,
     }
@@ -119,6 +133,8 @@ def markdown(whole: Summary) -> str:
     parts.append(_table(header, rows))
     if whole.pairs:
         parts += [f"## Against {whole.reference}, where both solve", _pair_table(whole)]
+    if whole.starved:
+        parts.append(busy(whole))
     if whole.disagreements:
         rows = [[item.problem, item.kind, item.detail] for item in whole.disagreements]
         parts += ["## Disagreements", _table(["problem", "kind", "detail"], rows)]

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from optlab.core.derivatives.check import DerivativeCheck, WrongEntry, check_derivatives
 from optlab.core.derivatives.missing import estimate_derivatives, wanted_differences
 from optlab.core.derivatives.options import Differences
 
-__all__ = ["Differences", "estimate_derivatives", "wanted_differences"]
+__all__ = [
+    "DerivativeCheck",
+    "Differences",
+    "WrongEntry",
+    "check_derivatives",
+    "estimate_derivatives",
+    "wanted_differences",
+]

@@ -3,9 +3,10 @@
 The estimate with steps twice as long has a truncation error two (2-point) or four (3-point) times as
 large, so the change says how large it is; what rounding does is known from the size of the values:
 
-    error = max_j |D(2d)_j - D(d)_j| + noise (|f| + sum_i |y_i c_i|) / d_j
+    error = max_j k |D(2d)_j - D(d)_j| + noise (|f| + sum_i |y_i c_i|) / d_j
 
-where D(d) is grad f + J'y estimated with steps d and the sum is over the rows that depend on x_j.
+where D(d) is grad f + J'y estimated with steps d, k is 2 for 2-point and 1 for 3-point, and the sum is over
+the rows that depend on x_j.
 """
 
 from __future__ import annotations
@@ -78,10 +79,12 @@ def _error_of(
     if estimate.options.scheme == "complex-step":
         return _disagreement(estimate, sample, x, known)
     coarse = estimate.with_steps(estimate.options, 2.0 * estimate.steps).estimate(sample, x)
-    change = coarse - value
+    # The change is three times the truncation error of a central difference, once that of a forward one.
+    change = (2.0 if estimate.options.scheme == "2-point" else 1.0) * (coarse - value)
     change = np.asarray(change if weights is None else change.T @ weights)
-    rounding = _rounding(estimate, sample, x, (value, weights)) / np.maximum(1.0, np.abs(x))
-    return np.abs(change) + rounding / estimate.steps
+    steps: Vector = estimate.steps * np.maximum(1.0, np.abs(x))
+    error: Vector = np.abs(change) + _rounding(estimate, sample, x, (value, weights)) / steps
+    return error
 
 
 def _rounding(

@@ -40,6 +40,10 @@ _NARROW = 0.1
 taken on the other side."""
 
 
+_SYMMETRIC = 1e-6
+"""Difference in length, relative, of the two steps of a central difference."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Differences:
     """How missing derivatives are estimated.
@@ -155,9 +159,12 @@ def stencil(
     first, second = _representable(x, first, lb, ub), _representable(x, second, lb, ub)
     usable = (first != 0.0) & (second != 0.0) & (first != second)
     a, b = np.where(usable, first, 1.0), np.where(usable, second, -1.0)
-    w1 = np.where(usable, -b / (a * (a - b)), 0.0)
-    w2 = np.where(usable, -a / (b * (b - a)), 0.0)
-    base = np.where(usable & (a != -b), -(w1 + w2), 0.0)
+    # Rounding in x + d leaves the points a little asymmetric; the value at x is not worth an evaluation.
+    central = np.abs(a + b) <= _SYMMETRIC * np.abs(a)
+    w1 = np.where(central, 1.0 / (a - b), -b / (a * (a - b)))
+    w2 = np.where(central, -w1, -a / (b * (b - a)))
+    w1, w2 = np.where(usable, w1, 0.0), np.where(usable, w2, 0.0)
+    base = np.where(usable & ~central, -(w1 + w2), 0.0)
     return Stencil((first, second), (w1, w2), base)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from optlab.core.method import WarmStart
 from optlab.core.progress import Column, Progress
 from optlab.core.status import StopReason
 from optlab.errors import EvaluationError, OptionError
@@ -21,11 +23,8 @@ from optlab.methods.external.base import (
     finished,
     violation,
 )
-from optlab.methods.external.structure import (
-    Structure,
-    hessian_structure,
-    jacobian_structure,
-)
+from optlab.methods.external.interior_callbacks import Callbacks, SecondOrderCallbacks
+from optlab.methods.external.structure import hessian_structure, jacobian_structure
 
 if TYPE_CHECKING:
     from optlab.core.method import Watch
@@ -50,74 +49,10 @@ _STOPS = {
 }
 """Return code of IPOPT -> reason; every other code is a numerical failure."""
 
+_SHORTEST = 1e-3
+"""Smallest limit on time that is handed on, in seconds; zero is refused."""
+
 _DIVERGING, _INVALID_OPTION, _INVALID_NUMBER = 4, -12, -13
-
-
-class _Callbacks:
-    """What the peer calls; the names are the peer's.
-
-    A refusal that the peer does not know (:class:`Stopped`) is passed on as nan.
-    """
-
-    def __init__(self, oracle: Oracle, guard: Guard, jacobian: Structure) -> None:
-        self._oracle = oracle
-        self._guard = guard
-        self._jacobian = jacobian
-        self.x: Vector | None = None
-        """Where the gradient was evaluated last, which is the peer's iterate."""
-
-    def objective(self, x: Vector) -> float:
-        value: float = self._ask(1, self._oracle.objective, x)
-        return value
-
-    def gradient(self, x: Vector) -> Vector:
-        value: Vector = self._ask(self._oracle.n, self._oracle.gradient, x)
-        self.x = np.array(x)
-        return value
-
-    def constraints(self, x: Vector) -> Vector:
-        value: Vector = self._ask(self._oracle.m, self._oracle.constraints, x)
-        return value
-
-    def jacobianstructure(self) -> tuple[Any, Any]:
-        return self._jacobian.rows, self._jacobian.columns
-
-    def jacobian(self, x: Vector) -> Vector:
-        value: Vector = self._ask(self._jacobian.rows.size, self._jacobian_values, x)
-        return value
-
-    def _jacobian_values(self, x: Vector) -> Vector:
-        return self._jacobian.values(self._oracle.jacobian(x))
-
-    def _ask(self, size: int, verb: Callable[..., Any], *arguments: Any) -> Any:
-        try:
-            return self._guard.call(verb, *arguments)
-        except Stopped:
-            return (
-                np.nan
-                if size == 1 and verb == self._oracle.objective
-                else np.full(size, np.nan)
-            )
-
-
-class _SecondOrder(_Callbacks):
-    """The same with exact second derivatives."""
-
-    def __init__(
-        self, oracle: Oracle, guard: Guard, jacobian: Structure, hessian: Structure
-    ) -> None:
-        super().__init__(oracle, guard, jacobian)
-        self._hessian = hessian
-
-    def hessianstructure(self) -> tuple[Any, Any]:
-        return self._hessian.rows, self._hessian.columns
-
-    def hessian(self, x: Vector, y: Vector, sigma: float) -> Vector:
-        value: Vector = self._ask(self._hessian.rows.size, self._hessian_values, x, y, sigma)
-        return value
-
-    def _hessian_values(self, x: Vector, y: Vector, sigma: float) -> Vector:
-        return self._hessian.values(self._oracle.hessian(x, y, sigma))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,11 +68,18 @@ class AbstractInteriorPeer(AbstractPeer):
     """``"exact"``, ``"limited-memory"``, or ``"auto"``: exact where the problem has it."""
 
     tol_factor: float = 1e-2
-    """The peer's own ``tol``, for its scaled residuals, is this times ``tol``: 1e-2 makes its default
-    of 1e-8 out of ours of 1e-6. Complementarity it measures as a product, multiplier times gap, and
-    the checker as the smaller of the two: ``compl_inf_tol`` is ``tol**2``, which implies ``tol``."""
+    """The peer's own ``tol`` is this times ``tol``: 1e-2 makes its default of 1e-8 out of ours of 1e-6."""
 
-    warm_barrier: float = 1e-6
+    tightens: bool = True
+    """Whether the peer goes on, warm, when the checker refuses its end. It measures complementarity
+    as a product, multiplier times gap, and the checker as the smaller of the two: a product of
+    ``tol**2`` then implies ``tol``."""
+
+    bound_relax: float = 0.0
+    """How far bounds and rows are widened, relative (``bound_relax_factor``; the peers' default is
+    1e-8, which lets functions be evaluated outside their domain)."""
+
+    warm_barrier: float = 1e-8
     """Barrier parameter that a warm start begins with."""
 
     warm_push: float = 1e-9
@@ -174,11 +116,11 @@ class AbstractInteriorPeer(AbstractPeer):
             np.clip(side, -NO_LIMIT, NO_LIMIT)
             for side in (oracle.lb, oracle.ub, oracle.cl, oracle.cu)
         ]
-        observer = _Observer(oracle, guard, watch, callbacks)
+        observer = _Observer(oracle, guard, watch, callbacks, shown=state.rounds > 0)
         callbacks.intermediate = observer
         peer = self.make(callbacks, oracle, tuple(sides))
         observer.peer = peer
-        exact = isinstance(callbacks, _SecondOrder)
+        exact = isinstance(callbacks, SecondOrderCallbacks)
         for name, value in self._settings(watch, state, exact=exact).items():
             self._set(peer, name, value)
         x, info = _run(peer, guard, state)
@@ -194,30 +136,51 @@ class AbstractInteriorPeer(AbstractPeer):
         points = _points(oracle, x0, self.pattern_points)
         jacobian = jacobian_structure(oracle, points)
         if self.hessian == "limited-memory" or not oracle.has_hessian:
-            return _Callbacks(oracle, guard, jacobian)
-        return _SecondOrder(oracle, guard, jacobian, hessian_structure(oracle, points))
+            return Callbacks(oracle, guard, jacobian)
+        return SecondOrderCallbacks(oracle, guard, jacobian, hessian_structure(oracle, points))
 
     def _settings(self, watch: Watch, state: PeerState, *, exact: bool) -> dict[str, Any]:
-        """Return the peer's options: silence, tolerances in unscaled terms, limits, warm start."""
+        """Return the peer's options: silence, limits, tolerances, warm start.
+
+        At first the tests are the peer's own, scaled ones; in a second round those of the checker.
+        """
         wanted = self.tolerances()
         settings: dict[str, Any] = {
             "print_level": 0,
             "sb": "yes",
             "tol": self.tol_factor * wanted.tol,
-            "dual_inf_tol": wanted.tol,
             "constr_viol_tol": wanted.ctol,
-            "compl_inf_tol": wanted.tol**2,
-            "acceptable_iter": 0,
+            "bound_relax_factor": self.bound_relax,
             "max_iter": watch.max_iter,
             "hessian_approximation": "exact" if exact else "limited-memory",
         }
+        if watch.max_time < math.inf:
+            settings["max_wall_time"] = max(watch.max_time, _SHORTEST)
+        if state.rounds:
+            settings |= {
+                "dual_inf_tol": wanted.tol,
+                "compl_inf_tol": wanted.tol**2,
+                "acceptable_tol": wanted.tol,
+                "acceptable_dual_inf_tol": wanted.tol,
+                "acceptable_constr_viol_tol": wanted.ctol,
+                "acceptable_compl_inf_tol": self.tol_factor * wanted.tol,
+            }
         if _known(state):
             settings["warm_start_init_point"] = "yes"
-            settings["mu_init"] = self.warm_barrier
+            settings["mu_init"] = (
+                self.warm_barrier if not state.rounds else state.memory["barrier"]
+            )
             for name in ("bound_push", "bound_frac", "slack_bound_push", "slack_bound_frac"):
                 settings[f"warm_start_{name}"] = self.warm_push
             settings["warm_start_mult_bound_push"] = self.warm_push
         return {**settings, **self.peer_options}
+
+    def tighten(self, state: PeerState, factor: float) -> PeerState | None:  # noqa: ARG002
+        """Go on from the end, once, with unscaled tests and complementarity down to ``tol**2``."""
+        if not self.tightens or state.rounds:
+            return None
+        warm = WarmStart(state.x, state.y, state.z)
+        return replace(state, warm=warm, rounds=1, stop=None)
 
     def _set(self, peer: Any, name: str, value: Any) -> None:
         try:
@@ -243,13 +206,20 @@ class AbstractInteriorPeer(AbstractPeer):
             raise OptionError(f"{self.info.name} refuses an option: {words}")
         if guard.last is not None and code not in _STOPS:
             raise guard.last
+        x = np.array(x, dtype=np.float64)
+        at = oracle.known(x)
+        if at is None and code in _STOPS:
+            f, c = float(info["obj_val"]), np.asarray(info["g"])
+        else:  # without a proper end they are not to be trusted
+            at = oracle.point(x)
+            f, c = at.f, at.c
         return finished(
             state,
             _STOPS.get(code, StopReason.NUMERICAL_ERROR),
             words,
-            x=np.array(x, dtype=np.float64),
-            f=float(info["obj_val"]),
-            primal=violation(oracle, x, np.asarray(info["g"])) if oracle.m else 0.0,
+            x=x,
+            f=f,
+            primal=violation(oracle, x, c),
             y=np.array(info["mult_g"], dtype=np.float64),
             z=np.asarray(info["mult_x_U"]) - np.asarray(info["mult_x_L"]),
             memory={"barrier": observer.barrier},
@@ -261,8 +231,15 @@ class _Observer:
     """The peer's callback after every iteration."""
 
     def __init__(
-        self, oracle: Oracle, guard: Guard, watch: Watch, callbacks: _Callbacks
+        self,
+        oracle: Oracle,
+        guard: Guard,
+        watch: Watch,
+        callbacks: Callbacks,
+        *,
+        shown: bool,
     ) -> None:
+        self._shown = shown
         self._oracle = oracle
         self._guard = guard
         self._watch = watch
@@ -281,8 +258,10 @@ class _Observer:
         mu: float,
         *rest: Any,
     ) -> bool:
-        del alg_mod, iter_count
+        del alg_mod
         self.barrier = mu
+        if self._shown and iter_count == 0:
+            return self._guard.failure is None
         return self._guard.show(
             self._watch, lambda: self._progress(obj_value, inf_pr, inf_du, int(rest[-1]))
         )
@@ -332,11 +311,13 @@ def _run(peer: Any, guard: Guard, state: PeerState) -> tuple[Any, Any]:
         }
     try:
         return peer.solve(state.x.copy(), **seeds)  # type: ignore[no-any-return]
-    except BaseException:
+    except BaseException as error:
         # The peer may pass the refusal on; what was refused for is worth more.
         guard.release()
         if guard.last is not None:
             raise guard.last from None
+        if isinstance(error, RuntimeError) and "option" in str(error).lower():
+            raise OptionError(f"an option is refused: {error}") from error
         raise
 
 

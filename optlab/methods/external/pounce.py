@@ -43,7 +43,8 @@ class Pounce(AbstractInteriorPeer):
     def make(self, callbacks: Any, oracle: Oracle, sides: tuple[Vector, ...]) -> Any:
         """Make a pounce.Problem."""
         lb, ub, cl, cu = sides
-        return self.load("pounce").Problem(
+        # Its remarks go to standard error whatever its print level is.
+        return self.load("pounce", {"RUST_LOG": "off"}).Problem(
             n=oracle.n, m=oracle.m, problem_obj=callbacks, lb=lb, ub=ub, cl=cl, cu=cu
         )
 

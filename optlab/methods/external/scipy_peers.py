@@ -21,7 +21,7 @@ from optlab.core.progress import Progress
 from optlab.core.registry import register
 from optlab.core.sparse import scipy_module
 from optlab.core.status import StopReason
-from optlab.errors import EvaluationError, OptionError
+from optlab.errors import EvaluationError, OptionError, OptlabError
 from optlab.methods.external.base import AbstractPeer, PeerState, finished, violation
 
 if TYPE_CHECKING:
@@ -47,12 +47,15 @@ class _Functions:
         self._watch = watch
         self._x = start
         f = oracle.objective(start)
+        self._f = f
         self._bad = f + _RETREAT * (1.0 + abs(f))
         self._show(start, f, 0.0)
 
     def objective(self, x: Vector) -> float:
         try:
             f = self.oracle.objective(x)
+            # The rows are asked for next, and a point where they fail must not look good.
+            self.oracle.constraints(x)
         except EvaluationError:
             return self._bad
         return f
@@ -87,7 +90,12 @@ class _Functions:
             f = self.objective(x) if known is None else known.f
         self._show(x, f, step, **more)
 
+    def last(self) -> dict[str, Any]:
+        """Return the last iterate as fields of the state."""
+        return {"x": self._x, "f": self._f}
+
     def _show(self, x: Vector, f: float, step: float, **more: Any) -> None:
+        self._f = f
         known = self.oracle.known(x)
         primal = np.nan if known is None else known.violation
         self._watch.show(
@@ -109,9 +117,16 @@ class AbstractScipyPeer(AbstractPeer):
             # SciPy comments on its own steps; what a user's function warns of has other modules.
             warnings.filterwarnings("ignore", module=r"scipy\.optimize")
             warnings.filterwarnings("ignore", message="delta_grad == 0.0")
-            answer = self.call(functions, start, watch.max_iter)
+            try:
+                answer = self.call(functions, start, watch.max_iter)
+            except ValueError as error:
+                if isinstance(error, OptlabError):
+                    raise
+                # SciPy's linear algebra gives up, for example on more equality rows than variables.
+                return finished(
+                    state, StopReason.NUMERICAL_ERROR, str(error), **functions.last()
+                )
         x = np.array(answer.x, dtype=np.float64)
-        c = oracle.constraints(x)
         stop, y, z = self.ending(oracle, answer, watch.max_iter)
         return finished(
             state,
@@ -119,7 +134,7 @@ class AbstractScipyPeer(AbstractPeer):
             str(answer.message),
             x=x,
             f=float(answer.fun),
-            primal=violation(oracle, x, c),
+            primal=violation(oracle, x, oracle.constraints(x)),
             y=y,
             z=z,
         )
@@ -151,8 +166,9 @@ class AbstractScipyPeer(AbstractPeer):
                     method=method,
                     **more,
                 )
-            except warning as error:
-                raise OptionError(f"{self.info.name}: {error}") from error
+            except (warning, TypeError) as error:
+                # A TypeError of the user's own functions arrives as an EvaluationError.
+                raise OptionError(f"{self.info.name} refuses an option: {error}") from error
 
 
 @register(
@@ -194,9 +210,10 @@ class LBFGSB(AbstractScipyPeer):
     ) -> tuple[StopReason, Vector | None, Vector | None]:
         """0 converged, 1 limit, 2 abnormal end of the line search."""
         del oracle
-        if answer.status == 1:
+        status = _status(answer)
+        if status == 1:
             return _limit(answer, max_iter), None, None
-        return (StopReason.CONVERGED if answer.status == 0 else StopReason.STALLED), None, None
+        return (StopReason.CONVERGED if status == 0 else StopReason.STALLED), None, None
 
 
 @register(
@@ -233,8 +250,8 @@ class SLSQP(AbstractScipyPeer):
         # 8, "positive directional derivative": no descent is left that rounding does not hide. At
         # this ftol that is how SLSQP often ends at a solution; the checker tells whether it is one.
         stops = {0: StopReason.CONVERGED, 4: StopReason.STALLED, 8: StopReason.CONVERGED}
-        stop = stops.get(int(answer.status), StopReason.NUMERICAL_ERROR)
-        if answer.status == 9:
+        stop = stops.get(_status(answer), StopReason.NUMERICAL_ERROR)
+        if _status(answer) == 9:
             stop = _limit(answer, max_iter)
         found = getattr(answer, "multipliers", None)
         if found is None or not oracle.m:
@@ -316,10 +333,13 @@ class TrustConstr(AbstractScipyPeer):
     ) -> tuple[StopReason, Vector | None, Vector | None]:
         """0 limit, 1 gradient small, 2 step small, 3 the test in the callback."""
         stops = {1: StopReason.CONVERGED, 2: StopReason.SMALL_STEP, 3: StopReason.CONVERGED}
-        stop = stops.get(int(answer.status), StopReason.NUMERICAL_ERROR)
-        if answer.status == 0:
+        stop = stops.get(_status(answer), StopReason.NUMERICAL_ERROR)
+        if _status(answer) == 3:
+            answer.message = "optimality, violation and barrier are small"
+        if _status(answer) == 0:
             stop = _limit(answer, max_iter)
-        y = np.array(answer.v[0], dtype=np.float64) if oracle.m and answer.v else None
+        v = getattr(answer, "v", None)
+        y = np.array(v[0], dtype=np.float64) if oracle.m and v else None
         return stop, y, None
 
 
@@ -353,6 +373,11 @@ def _sides(functions: _Functions) -> list[dict[str, Any]]:
         ("ineq", high, oracle.cu, -1.0),
     ]
     return [side(*one) for one in found if one[1].size]
+
+
+def _status(answer: Any) -> int:
+    """Return SciPy's code; where all variables are fixed it does nothing and gives none."""
+    return int(getattr(answer, "status", 0))
 
 
 def _limit(answer: Any, max_iter: int) -> StopReason:

@@ -30,7 +30,7 @@ class Structure:
     """
 
     __slots__ = (
-        "_columns", "_indices", "_indptr", "_keep", "_keys", "_lower", "_verb", "columns", "rows",
+        "_columns", "_full", "_indices", "_indptr", "_keep", "_keys", "_lower", "_verb", "columns", "rows",
     )  # fmt: skip
 
     def __init__(self, verb: str, samples: list[Matrix], *, lower: bool = False) -> None:
@@ -43,6 +43,10 @@ class Structure:
         """(entries,) row numbers from 0."""
         self.columns: Indices = keys % max(1, self._columns)
         """(entries,) column numbers from 0."""
+        wanted = int(samples[0].shape[0]) * self._columns
+        if lower:
+            wanted = self._columns * (self._columns + 1) // 2
+        self._full = keys.size == wanted
         self._indices: Any = None
         self._indptr: Any = None
         self._keep: Indices = np.zeros(0, dtype=np.intp)
@@ -56,8 +60,8 @@ class Structure:
             When an entry that is not zero lies outside the pattern.
         """
         dense = isinstance(matrix, np.ndarray)
-        if dense and self._keys.size == matrix.size:
-            every: Vector = matrix.reshape(-1)
+        if dense and self._full:
+            every: Vector = matrix.reshape(-1)[self._keys]
             return every
         if not dense and matrix.indices is self._indices and matrix.indptr is self._indptr:
             # The oracle hands out the same index arrays as long as the pattern stays the same.

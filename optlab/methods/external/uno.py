@@ -8,11 +8,14 @@ z = zl + zu in our notation. Its wrapper takes any exception of a callback for a
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from optlab.core.control import BudgetSpent
 from optlab.core.method import MethodInfo
 from optlab.core.progress import Progress
 from optlab.core.registry import register
@@ -22,6 +25,7 @@ from optlab.methods.external.base import (
     AbstractPeer,
     Guard,
     PeerState,
+    Silence,
     finished,
     violation,
 )
@@ -49,7 +53,13 @@ _STOPS = {
 }
 """What Uno says of its point -> reason."""
 
-_LIMITS = {"ITERATION_LIMIT": StopReason.MAX_ITER, "TIME_LIMIT": StopReason.MAX_TIME}
+_LIMITS = {
+    "ITERATION_LIMIT": StopReason.MAX_ITER,
+    "TIME_LIMIT": StopReason.MAX_TIME,
+    "USER_TERMINATION": StopReason.USER,
+    "USER_INTERRUPTION": StopReason.USER,
+}
+"""How Uno says that something else ended it -> reason; it looks for Ctrl-C itself."""
 
 
 @register(
@@ -73,6 +83,10 @@ class Uno(AbstractPeer):
     preset: str = "filtersqp"
     """``"filtersqp"`` (trust-region SQP) or ``"ipopt"`` (interior point), or another one of Uno's."""
 
+    tol_factor: float | None = None
+    """Uno's ``dual_tolerance`` is this times ``tol``. None: 1e-2, and 1e-4 for the preset "ipopt", whose
+    complementarity is a product (multiplier times gap) and the checker's the smaller of the two."""
+
     hessian: str = "auto"
     """``"exact"``, ``"LBFGS"``, or ``"auto"``: exact where the problem has it."""
 
@@ -85,14 +99,16 @@ class Uno(AbstractPeer):
 
     def solve(self, oracle: Oracle, state: PeerState, watch: Watch) -> PeerState:
         """Hand the problem over, run, and bring the end back."""
-        unopy = self.load("uno")
+        # Its QP solver writes through Fortran, which must not keep the text until the process ends.
+        unopy = self.load("uno", {"GFORTRAN_UNBUFFERED_PRECONNECTED": "1"})
         exact = self.hessian != "LBFGS" and oracle.has_hessian
         if self.hessian == "exact" and not exact:
             raise OptionError(
                 "hessian='exact' is asked for and the problem has none; pass hessian=... to "
                 "optlab.Problem or choose 'LBFGS'"
             )
-        guard = Guard()
+        silence = Silence()
+        guard = Guard(silence=silence)
         start: Vector = np.clip(state.x, oracle.lb, oracle.ub)
         functions = _Functions(oracle, guard, watch, start)
         model = functions.model(unopy, exact=exact)
@@ -102,19 +118,32 @@ class Uno(AbstractPeer):
         solver = unopy.UnoSolver()
         self._configure(solver, watch, exact=exact)
         solver.set_termination_callback(functions.after_iteration)
-        answer = solver.optimize(model)
+        with silence:
+            answer = solver.optimize(model)
         guard.release()
-        return self._ending(oracle, guard, state, answer)
+        end = self._ending(oracle, guard, state, answer)
+        if functions.shown < answer.number_iterations:
+            # Uno does not show the iterate at which it ends by itself; nothing can stop it there.
+            with suppress(BudgetSpent):
+                functions.show_start()
+                watch.show(self.progress(end))
+            guard.release()
+        return end
 
     def _configure(self, solver: Any, watch: Watch, *, exact: bool) -> None:
         wanted = self.tolerances()
+        factor = self.tol_factor
+        if factor is None:
+            factor = 1e-4 if self.preset == "ipopt" else 1e-2
         settings: dict[str, Any] = {
             "logger": "SILENT",
             "print_solution": False,
             "primal_tolerance": wanted.ctol,
-            "dual_tolerance": wanted.tol,
+            "dual_tolerance": factor * wanted.tol,
             "max_iterations": watch.max_iter,
         }
+        if watch.max_time < math.inf:
+            settings["time_limit"] = watch.max_time
         if not exact:
             settings["hessian_model"] = "LBFGS"
         try:
@@ -160,7 +189,10 @@ class _Functions:
         self._jacobian = jacobian_structure(oracle, [start])
         self._hessian: Structure | None = None
         self._start = start
+        self.shown = 0
+        """Iterates shown after the start."""
         self._first: tuple[Vector, float] | None = None
+        self._started = False
         self._x = start
         self._f = np.nan
 
@@ -214,25 +246,15 @@ class _Functions:
                 lambda: structure.values(self._oracle.hessian(x, y, sigma))
             )
 
-    def after_iteration(  # the signature is Uno's
-        self,
-        x: Vector,
-        z_low: Vector,
-        z_high: Vector,
-        y: Vector,
-        weight: float,
-        primal: float,
-        stationarity: float,
-        complementarity: float,
-    ) -> bool:
-        """Show the iterate; true asks Uno to stop."""
-        del z_low, z_high, y, weight
-        if self._first is not None:
-            first, self._first = self._first, (np.zeros(0), np.nan)
-            if first[0].size and not self._guard.show(
-                self._watch, lambda: self._start_of(*first)
-            ):
-                return True
+    def after_iteration(self, x: Vector, *rest: Any) -> bool:
+        """Show the iterate; true asks Uno to stop.
+
+        The rest is zl, zu, y, the objective's multiplier, violation, stationarity and complementarity.
+        """
+        primal, stationarity, complementarity = (float(value) for value in rest[-3:])
+        if not self.show_start():
+            return True
+        self.shown += 1
         now = np.array(x)[: self._oracle.n]
         known = self._oracle.known(now)
         self._f = np.nan if known is None else known.f
@@ -243,9 +265,13 @@ class _Functions:
             lambda: Progress(now, self._f, primal, stationarity, complementarity, step),
         )
 
-    def _start_of(self, x: Vector, f: float) -> Progress:
-        """Report the point that Uno begins at, which it does not show."""
+    def show_start(self) -> bool:
+        """Show where Uno began, which it does not do itself; false when it must stop."""
+        if self._first is None or self._started:
+            return True
+        self._started = True
+        x, f = self._first
         known = self._oracle.known(x)
         primal = np.nan if known is None else known.violation
         self._x = x
-        return Progress(x, f, primal, None)
+        return self._guard.show(self._watch, lambda: Progress(x, f, primal, None))

@@ -381,15 +381,16 @@ class NPASA(AbstractMethod[State]):
     def _judge(self, state: State) -> State:
         """Claim convergence at E_1 <= tol; the driver's checker looks at the user's problem.
 
-        Near a solution, an E_1 that nothing reduces any more is at the level of rounding: end with
-        the record.
+        Near a solution, an E_1 that nothing reduces any more is at the level of rounding; and where no
+        phase moves x any more nothing will: end with the record.
         """
         record = state.record
         if record is None or state.best.E1 < 0.9 * record.E1:
             state = replace(state, record=state.best, idle=0)
         elif state.subproblem is None:  # a running minimisation lowers L_q, not E_1
             state = replace(state, idle=state.idle + 1)
-            if state.idle >= IDLE_ITERATIONS and record.E1 <= IDLE_LEVEL:
+            hopeless = record.E1 <= IDLE_LEVEL or state.step == 0.0
+            if state.idle >= IDLE_ITERATIONS and hopeless:
                 f = state.work.form.objective(record.x)
                 return replace(state, best=record, f=f, blocked=True)
         return replace(state, converged=state.tol >= state.best.E1)

@@ -53,6 +53,10 @@ CHORD_STEPS = 6
 CHORD_RATE = 0.3
 """Factor by which a chord step must reduce E_1 for another one to be worth more than a new factor."""
 
+CHORD_MARGIN = 0.1
+"""Share of the wanted E_1 at which chord steps end: E_1 is measured in scaled terms, and a point that the
+user's own residuals refuse costs another factorization."""
+
 FIRM = 1e-6
 """Multiplier, relative to 1 + the largest, that says by itself that its side holds: smaller ones are
 what an interior-point method leaves at inactive sides."""
@@ -190,7 +194,7 @@ def _step(work: Workspace, at: Estimate, found: FaceStep, wanted: float) -> Esti
     if not new.finite:
         return None
     for _ in range(CHORD_STEPS):
-        if wanted >= new.E1 or found.factor is None:
+        if CHORD_MARGIN * wanted >= new.E1 or found.factor is None:
             break
         try:
             trial = _chord(work, new, found)

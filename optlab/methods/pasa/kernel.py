@@ -22,12 +22,14 @@ from __future__ import annotations
 
 import enum
 import math
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from optlab.errors import EvaluationError
+from optlab.linalg.polyhedron import EmptyPolyhedronError
 from optlab.linesearch import LineSearchOptions, approximate_wolfe
 from optlab.methods.pasa.objective import guarded_value
 from optlab.methods.pasa.working_set import WorkingSet, active_at
@@ -113,12 +115,9 @@ def multiplier_error(
 
 UNBOUNDED_VALUE = -1e20
 """An objective below this along feasible points is taken as unbounded (the field's usual 1e20)."""
-
-
 LONGEST_MODEL_STEP = 1e3
 """Longest step, relative to 1 + |x|, for which a quadratic model is believed (max-norm): a nearly flat
 model would throw the iterate out of the region where anything is known. The search may go further."""
-
 ROW_TOLERANCE = 1e-11
 """Violation of a row, relative to |a_i| (1 + |x|), above which an iterate is projected again."""
 
@@ -127,6 +126,9 @@ PATIENCE = 3
 
 LONGEST_STEP = 1e25
 """Cap of the line search's expansion: far enough to tell an unbounded objective."""
+
+FAILED = (EvaluationError, EmptyPolyhedronError)
+"""What a trial point may raise: from far away the projection cannot tell a feasible set from an empty one."""
 
 
 def feasible(x: Vector, polyhedron: Polyhedron, projector: Projector) -> Vector:
@@ -173,16 +175,14 @@ class Kernel:
     def step(self, state: KernelState) -> KernelState:
         """Take one iteration: a face step, or a gradient projection step where that fails."""
         try:
-            face = self._face_step(state)
-        except EvaluationError:
-            face = None
-        if face is not None:
-            return face
-        projected = self._gradient_projection_step(state)
-        if projected is not None:
-            return projected
-        explained = self._same_point(state, self._projection_multipliers(state))
-        return explained or replace(state, phase=Phase.BLOCKED, step_norm=0.0)
+            moved = self._face_step(state)
+        except FAILED:
+            moved = None
+        moved = moved or self._gradient_projection_step(state)
+        if moved is None:
+            with suppress(EmptyPolyhedronError):
+                moved = self._same_point(state, self._projection_multipliers(state))
+        return moved or replace(state, phase=Phase.BLOCKED, step_norm=0.0)
 
     def _face_step(self, state: KernelState) -> KernelState | None:
         model = self.objective.model(state.x)
@@ -261,13 +261,13 @@ class Kernel:
         def value(a: float) -> float:
             try:
                 return guarded_value(self.objective, point(a))
-            except EvaluationError:
+            except FAILED:
                 return math.inf
 
         def slope_at(a: float) -> float:
             try:
                 return float(self.objective.gradient(point(a)) @ s)
-            except EvaluationError:
+            except FAILED:
                 return 0.0
 
         trials = 0
@@ -351,16 +351,16 @@ class Kernel:
             return None
         alpha = max(1.0, float(np.max(np.abs(x), initial=0.0))) / size
         for _ in range(30):
-            projection = self.projector.project(x - alpha * g)
-            d = projection.x - x
+            try:
+                projection = self.projector.project(x - alpha * g)
+                d = projection.x - x
+                trial = self._tidy(x + d)
+            except FAILED:
+                alpha *= 0.1
+                continue
             slope = float(g @ d)
             if slope >= -1e-16 * abs(state.value) and alpha * size < 1e-14:
                 return None
-            try:
-                trial = self._tidy(x + d)
-            except EvaluationError:
-                alpha *= 0.1
-                continue
             value = guarded_value(self.objective, trial)
             if slope < 0.0 and value <= state.value + self.line_search.decrease * slope:
                 mu = projection.row_multipliers / alpha

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from optlab.errors import EvaluationError
-from optlab.linalg.quasi_newton import LimitedMemoryBFGS
+from optlab.linalg.low_rank import LowRank
+from optlab.linalg.quasi_newton import DenseBFGS, LimitedMemoryBFGS
 from optlab.methods.pasa.model import QuadraticModel
 
 if TYPE_CHECKING:
@@ -62,33 +64,58 @@ class HessianProduct:
         return self.oracle.hprod(self.x, np.zeros(self.oracle.m), 1.0, v)
 
 
+DENSE_SIZE = 400
+"""Variables up to which all of the quasi-Newton matrix is kept. small.open, gradients only (2026-11): 62 of
+62 solved with it, 60 with limited memory, 59 with symmetric rank-one updates made convex by reflection."""
+
+PADDED_SIZE = 500
+"""Variables with slacks up to which the zeros of the slacks are stored."""
+
+
 @dataclass(slots=True)
 class Curvature:
-    """Source of W: the exact Hessian when the problem has one, damped L-BFGS otherwise.
+    """Source of W: the exact Hessian when the problem has one, damped BFGS otherwise.
 
     The quasi-Newton memory survives from one objective to the next (the augmented Lagrangians of
-    successive multipliers share it): it models the Hessian of the Lagrangian, not of the penalty.
+    successive multipliers share it): it models the Hessian of the Lagrangian, not of the penalty. Slacks,
+    the last variables, enter the Lagrangian linearly; their part of W is zero and is not learned.
     """
 
     exact: bool
-    memory: LimitedMemoryBFGS | None = field(default=None)
+    memory: DenseBFGS | LimitedMemoryBFGS | None = field(default=None)
+    slacks: int = 0
+    """Variables at the end that are slacks."""
 
     @classmethod
     def of(cls, oracle: Oracle, memory: int) -> Curvature:
-        """Choose by what the problem offers; ``memory`` pairs are kept without a Hessian."""
+        """Choose by what the problem offers; ``memory`` pairs are kept for many variables."""
         if oracle.problem.has_hessian:
             return cls(exact=True)
-        return cls(exact=False, memory=LimitedMemoryBFGS(oracle.n, memory))
+        slacks = int(oracle.problem.slack_rows.size)
+        n = oracle.n - slacks
+        model = DenseBFGS(n) if n <= DENSE_SIZE else LimitedMemoryBFGS(n, memory)
+        return cls(exact=False, memory=model, slacks=slacks)
 
     def update(self, s: Vector, change: Vector) -> None:
         """Store the pair (s, change of the Lagrangian's gradient along s)."""
         if self.memory is not None:
-            self.memory.update(s, change)
+            n = self.memory.n
+            self.memory.update(s[:n], change[:n])
 
     def quasi_newton(self) -> Any:
-        """Return the current low-rank model of W."""
+        """Return the current model of W: an array or a low-rank matrix."""
         assert self.memory is not None
-        return self.memory.matrix()
+        W = self.memory.matrix()
+        if not self.slacks:
+            return W
+        n, k = self.memory.n, self.slacks
+        if isinstance(W, LowRank):
+            diagonal = np.concatenate((np.broadcast_to(W.diagonal, n), np.zeros(k)))
+            return LowRank(diagonal, np.pad(W.U, ((0, k), (0, 0))), W.M)
+        if n + k <= PADDED_SIZE:
+            return np.pad(W, (0, k))
+        starts = n * np.minimum(np.arange(n + k + 1), n)
+        return csr_array((W.ravel(), np.tile(np.arange(n), n), starts), shape=(n + k, n + k))
 
 
 @dataclass(slots=True)

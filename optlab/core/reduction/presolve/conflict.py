@@ -118,12 +118,12 @@ def _message(problem: Problem, ray: Vector, z: Vector) -> str:
         for j in np.flatnonzero(z)[:_SHOWN].tolist()
     ]
     more = np.count_nonzero(ray) > _SHOWN or np.count_nonzero(z) > _SHOWN
+    listed = ", ".join(parts) + (", ..." if more else "")
+    if len(parts) == 1:
+        return f"the linear constraints have no point: {listed} is a row without variables; remove it"
     return (
-        "the linear constraints have no common point: "
-        + ", ".join(parts)
-        + (", ..." if more else "")
-        + " contradict each other (see .ray for the weights of the rows); loosen or remove one of "
-        "them"
+        f"the linear constraints have no common point: {listed} contradict each other (see .ray for "
+        "the weights of the rows); loosen or remove one of them"
     )
 
 

@@ -68,7 +68,7 @@ def merge_parallel(work: Working, problem: Problem) -> bool:
     if not group.kept.size:
         return False
     work.steps.append(_step(work, group, lower, upper))
-    meet = np.isfinite(lower) & (np.abs(upper - lower) <= TINY * np.maximum(1.0, np.abs(upper)))
+    meet = np.abs(upper - lower) <= TINY * np.maximum(1.0, finite_size(upper))
     changed = (lower != work.lower) | (upper != work.upper)
     # An equality keeps its value whichever side rounding has moved.
     value = np.where(upper == work.upper, upper, lower)

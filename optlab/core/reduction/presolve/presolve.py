@@ -156,6 +156,13 @@ def _row_changes(problem: Problem, work: Working, at: Indices) -> dict[str, Any]
     moved_high = work.upper != old_high - rows.constant
     cl[rows.numbers[moved_low]] = (work.lower + rows.constant)[moved_low]
     cu[rows.numbers[moved_high]] = (work.upper + rows.constant)[moved_high]
+    # Taking the constant away and adding it again may round; equal sides must stay equal.
+    equal = work.lower == work.upper
+    to_low = rows.numbers[equal & moved_high & ~moved_low]
+    to_high = rows.numbers[equal & moved_low & ~moved_high]
+    cu[to_low], cl[to_high] = cl[to_low], cu[to_high]
+    moved = rows.numbers[moved_low | moved_high]
+    cu[moved] = np.maximum(cl[moved], cu[moved])
     if not at.size:
         return dict.fromkeys(
             ("constraints", "jacobian", "linear", "constraint_names", "cl", "cu")

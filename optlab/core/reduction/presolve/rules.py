@@ -54,16 +54,15 @@ def settle(work: Working, problem: Problem) -> None:
 
 
 def _check(work: Working, problem: Problem, activity: Activity) -> None:
-    """Stop at a row that no point within the bounds satisfies."""
-    too_high = activity.low - work.upper
-    too_low = work.lower - activity.high
-    margin = _CONTRADICTS * activity.size
-    bad = work.alive & ~work.left_alone & ((too_high > margin) | (too_low > margin))
+    """Stop at a row that no point within the bounds satisfies; try the one that fails by most."""
+    too_high, too_low = activity.low - work.upper, work.lower - activity.high
+    excess = np.maximum(too_high, too_low)
+    bad = work.alive & ~work.left_alone & (excess > _CONTRADICTS * activity.size)
     if not bad.any():
         return
-    first = int(np.flatnonzero(bad)[0])
-    sign = 1.0 if too_high[first] > margin[first] else -1.0
-    error = contradiction(work, problem, first, sign)
+    worst = int(np.argmax(np.where(bad, excess, -np.inf)))
+    sign = 1.0 if too_high[worst] > too_low[worst] else -1.0
+    error = contradiction(work, problem, worst, sign)
     if error is not None:
         raise error
     work.left_alone |= bad

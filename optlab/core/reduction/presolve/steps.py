@@ -87,6 +87,9 @@ class Forcing:
         y[self.row] += moved
         for owners, cols, values in (self.free, self.others):
             np.subtract.at(z, cols, values * moved[owners])
+        # The one that asked for most is left with rounding of either sign.
+        at_lower = (value > 0.0) == self.upper[owner]
+        z[col] = np.where(at_lower, np.minimum(z[col], 0.0), np.maximum(z[col], 0.0))
 
 
 @dataclass(frozen=True, slots=True)
