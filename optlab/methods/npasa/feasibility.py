@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from optlab.errors import EvaluationError
 from optlab.methods.npasa.augmented import AugmentedLagrangian
 from optlab.methods.npasa.estimates import estimate
 from optlab.methods.npasa.phase_one import kernel_for
-from optlab.methods.pasa.kernel import Phase, feasible
+from optlab.methods.pasa.kernel import FAILED, Phase, feasible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,8 +71,8 @@ def least_infeasible(
         try:
             found = minimize_infeasibility(work, begin, limits, line_search)
             point = estimate(form, found.x, np.zeros(form.mh), np.zeros(start.mu.size))
-        except EvaluationError:
-            continue  # a start outside the functions' domain
+        except FAILED:
+            continue  # a start outside the functions' domain, or too far away to project
         if best is None or point.Ec < (1.0 - SAME) * best.Ec:
             best, seen = point, 0
         seen += point.Ec <= (1.0 + SAME) * best.Ec
@@ -98,7 +97,7 @@ def _in_user_units(
     try:
         at = minimize_infeasibility(work, found.x, limits, line_search, weights=scale**-2)
         return estimate(form, at.x, found.y, found.mu)
-    except EvaluationError:
+    except FAILED:
         return found
 
 

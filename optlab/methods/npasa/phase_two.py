@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from optlab.errors import EvaluationError
 from optlab.methods.npasa.estimates import estimate
-from optlab.methods.pasa.kernel import feasible
+from optlab.methods.pasa.kernel import FAILED, feasible
 from optlab.methods.pasa.model import QuadraticModel
 from optlab.methods.pasa.working_set import active_at
 
@@ -65,7 +64,7 @@ def sweep(
     try:
         found = identify(work, start, regularization)
         return None if found is None else _accept(work, start, found, theta)
-    except EvaluationError:
+    except FAILED:
         return None
 
 
