@@ -19,6 +19,7 @@ zero entries of X and S standing for fixed variables and equality rows.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -164,8 +165,8 @@ def follow_central_path(
     s: Box,
     reduction: float = REDUCTION,
     max_steps: int = MAX_STEPS,
-) -> bool:
-    """Move x, s and the system's multipliers along the central path; return False on a breakdown.
+) -> float:
+    """Move x, s and the system's multipliers along the central path.
 
     Parameters
     ----------
@@ -177,6 +178,11 @@ def follow_central_path(
         Average complementarity, relative to the start's, that ends the iteration.
     max_steps
         Limit on factorizations.
+
+    Returns
+    -------
+    float
+        Average complementarity relative to the start's; infinite after a breakdown.
     """
     count = max(1, x.count() + s.count())
     start = barrier = (x.complementarity() + s.complementarity()) / count
@@ -184,7 +190,7 @@ def follow_central_path(
         if not np.isfinite(barrier) or barrier <= reduction * start:
             break
         if not system.factorize(x, s):
-            return False
+            return math.inf
         nothing = np.zeros(x.v.size), np.zeros(x.v.size)
         none = np.zeros(s.v.size), np.zeros(s.v.size)
         dx, ds = system.solve(0.0, nothing, none)
@@ -197,12 +203,12 @@ def follow_central_path(
         zx, zs = x.multipliers(dx, target, cross_x), s.multipliers(ds, target, cross_s)
         t = TO_BOUNDARY * min(x.longest(dx, *zx), s.longest(ds, *zs))
         if not (np.isfinite(dx).all() and np.isfinite(ds).all()):
-            return False
+            return math.inf
         x.move(t, dx, *zx)
         s.move(t, ds, *zs)
         system.move(t)
         barrier = (x.complementarity() + s.complementarity()) / count
-    return bool(np.isfinite(barrier))
+    return barrier / start if np.isfinite(barrier) else math.inf
 
 
 def interior_multipliers(rows: ScaledRows, y: FloatArray) -> FloatArray | None:
@@ -211,7 +217,7 @@ def interior_multipliers(rows: ScaledRows, y: FloatArray) -> FloatArray | None:
     x = Box.around(y.copy(), rows.lo, rows.hi, scale)
     s = Box.around(rows.A @ x.v, rows.bl, rows.bu, scale)
     system = _ProjectionSystem(rows, y)
-    if not follow_central_path(system, x, s):
+    if not math.isfinite(follow_central_path(system, x, s)):
         return None
     return np.where(s.fixed | (s.held != 0), system.lam, 0.0)
 

@@ -152,6 +152,11 @@ class SparseKKT:
         self._last = _Factored(analysis, entries, factor)
         return factor
 
+    @property
+    def is_heavy(self) -> bool:
+        """Whether the columns of the factor have many entries."""
+        return bool(self.analyses) and self.analyses[0].mean_column > HEAVY
+
     def _analysis(
         self,
         hessian: FloatArray | sp.csr_array | None,

@@ -129,6 +129,11 @@ class KKTSystem:
         """
         return self._path.factorize(W, J, dual_h, free, active, sigma)
 
+    @property
+    def is_heavy(self) -> bool:
+        """Whether a factorization costs as much as many solves: the factor is nearly full."""
+        return isinstance(self._path, SparseKKT) and self._path.is_heavy
+
     def factorize_convex(
         self,
         W: MatrixLike,

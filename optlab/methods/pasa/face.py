@@ -45,8 +45,8 @@ HELD_TOLERANCE = 1e-9
 """Gap of a held row, relative to |a_i| (1 + |x|), that one solve with refinement may leave."""
 
 FAR = 0.05
-"""Part of the inequalities that may be violated or have wrong signs after the second factorization; with
-more, the central path is the shorter way."""
+"""Where factorizations are dear: part of the inequalities that may be violated or have wrong signs after the
+second one; with more, the central path is the shorter way."""
 
 HOPELESS = 5
 """Factorizations without fewer violations and wrong signs after which the primal-dual method is left."""
@@ -124,13 +124,9 @@ class FaceSolver:
             Start for the row multipliers, shape (ml,).
         """
         inequalities = self._inequalities()
-        if inequalities > MANY:
-            found = self.primal_dual(model, x, held, mu, far=FAR * inequalities)
-            if found is None:
-                found = self._interior(model, x)
-            if found is not None and self._descends(model, found):
-                return found
-        found = self.primal_dual(model, x, held, mu)
+        found = self.primal_dual(model, x, held, mu, far=FAR * inequalities)
+        if found is None and inequalities > MANY:
+            found = self._interior(model, x)
         if found is not None and self._descends(model, found):
             return found
         return self._primal(model, x, held, mu)
@@ -181,7 +177,7 @@ class FaceSolver:
 
         Hold what is violated and what has a multiplier of the right sign; solve; repeat until
         nothing changes. None when a working set comes back or the limit (of factorizations) is
-        reached, or when more than ``far`` constraints are wrong after the second. Without
+        reached, or where factorizations are dear and more than ``far`` constraints are wrong after the second. Without
         ``convexify`` any inertia is accepted: the result is a stationary point of the model.
         """
         poly = self.polyhedron
@@ -218,7 +214,8 @@ class FaceSolver:
                 np.count_nonzero(wrong_bounds) + np.count_nonzero(wrong_rows) + outside.size()
             )
             fewest, since = (wrong, 0) if wrong < fewest else (fewest, since + 1)
-            if since >= HOPELESS or (wrong > far and changes > 0):
+            too_far = changes > 0 and wrong > far and self.convexifier.kkt.is_heavy
+            if since >= HOPELESS or too_far:
                 return None
             at.held = at.held.without(wrong_bounds, wrong_rows).with_added(outside)
             at.mu[at.held.rows == 0] = 0.0

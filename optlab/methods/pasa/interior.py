@@ -58,7 +58,7 @@ class CentralPoint:
 def central_point(
     model: QuadraticModel, x: Vector, polyhedron: Polyhedron, kkt: KKTSystem
 ) -> CentralPoint | None:
-    """Follow the central path of a model that is convex on the equality rows; None if it breaks down.
+    """Follow the central path of a model that is convex on the equality rows; None if it does not get there.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def central_point(
     low, high = polyhedron.bl - rows, polyhedron.bu - rows
     change = Box.around(ahead, low, high, size, pull)
     system = _ModelSystem(model, polyhedron, kkt)
-    if not follow_central_path(system, step, change, REDUCTION, MAX_STEPS):
+    if not follow_central_path(system, step, change, REDUCTION, MAX_STEPS) <= REDUCTION:
         return None
     bounds = np.where(step.fixed, np.int8(2), step.held)
     held = WorkingSet(bounds, np.where(change.fixed, np.int8(2), change.held))
