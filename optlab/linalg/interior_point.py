@@ -102,10 +102,12 @@ class Box:
         return inward
 
     def complementarity(self) -> float:
+        """Return the sum of the products of gaps and multipliers."""
         below, above = self.below, self.above
         return float(below.dot(self.down) + above.dot(self.up))
 
     def count(self) -> int:
+        """Count the limits."""
         return int(np.count_nonzero(self.has_low) + np.count_nonzero(self.has_high))
 
     def multipliers(
@@ -159,12 +161,13 @@ class AbstractCentralSystem(ABC):
         """Add t times the last solution to the multipliers that the system keeps itself."""
 
 
+def average_complementarity(x: Box, s: Box) -> float:
+    """Return the barrier parameter: the average product of a gap and its multiplier."""
+    return (x.complementarity() + s.complementarity()) / max(1, x.count() + s.count())
+
+
 def follow_central_path(
-    system: AbstractCentralSystem,
-    x: Box,
-    s: Box,
-    reduction: float = REDUCTION,
-    max_steps: int = MAX_STEPS,
+    system: AbstractCentralSystem, x: Box, s: Box, target: float, max_steps: int = MAX_STEPS
 ) -> float:
     """Move x, s and the system's multipliers along the central path.
 
@@ -174,20 +177,19 @@ def follow_central_path(
         The Newton equations.
     x, s
         Start, strictly inside; changed in place.
-    reduction
-        Average complementarity, relative to the start's, that ends the iteration.
+    target
+        Average complementarity that ends the iteration.
     max_steps
         Limit on factorizations.
 
     Returns
     -------
     float
-        Average complementarity relative to the start's; infinite after a breakdown.
+        Average complementarity; infinite after a breakdown.
     """
-    count = max(1, x.count() + s.count())
-    start = barrier = (x.complementarity() + s.complementarity()) / count
+    barrier = average_complementarity(x, s)
     for _ in range(max_steps):
-        if not np.isfinite(barrier) or barrier <= reduction * start:
+        if not np.isfinite(barrier) or barrier <= target:
             break
         if not system.factorize(x, s):
             return math.inf
@@ -197,18 +199,18 @@ def follow_central_path(
         zx, zs = x.multipliers(dx, 0.0, nothing), s.multipliers(ds, 0.0, none)
         t = min(x.longest(dx, *zx), s.longest(ds, *zs))
         # Mehrotra's centring: little where the affine step goes far.
-        target = barrier * (1.0 - t) ** 3
+        aim = barrier * (1.0 - t) ** 3
         cross_x, cross_s = (dx * zx[0], -dx * zx[1]), (ds * zs[0], -ds * zs[1])
-        dx, ds = system.solve(target, cross_x, cross_s)
-        zx, zs = x.multipliers(dx, target, cross_x), s.multipliers(ds, target, cross_s)
+        dx, ds = system.solve(aim, cross_x, cross_s)
+        zx, zs = x.multipliers(dx, aim, cross_x), s.multipliers(ds, aim, cross_s)
         t = TO_BOUNDARY * min(x.longest(dx, *zx), s.longest(ds, *zs))
         if not (np.isfinite(dx).all() and np.isfinite(ds).all()):
             return math.inf
         x.move(t, dx, *zx)
         s.move(t, ds, *zs)
         system.move(t)
-        barrier = (x.complementarity() + s.complementarity()) / count
-    return barrier / start if np.isfinite(barrier) else math.inf
+        barrier = average_complementarity(x, s)
+    return barrier if np.isfinite(barrier) else math.inf
 
 
 def interior_multipliers(rows: ScaledRows, y: FloatArray) -> FloatArray | None:
@@ -217,7 +219,8 @@ def interior_multipliers(rows: ScaledRows, y: FloatArray) -> FloatArray | None:
     x = Box.around(y.copy(), rows.lo, rows.hi, scale)
     s = Box.around(rows.A @ x.v, rows.bl, rows.bu, scale)
     system = _ProjectionSystem(rows, y)
-    if not math.isfinite(follow_central_path(system, x, s)):
+    target = REDUCTION * average_complementarity(x, s)
+    if not math.isfinite(follow_central_path(system, x, s, target)):
         return None
     return np.where(s.fixed | (s.held != 0), system.lam, 0.0)
 

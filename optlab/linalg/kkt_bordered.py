@@ -1,10 +1,10 @@
-"""Factors of neighbouring faces from one factorization, by bordering.
+r"""Factors of neighbouring faces from one factorization, by bordering.
 
 A factor of K on a face F is at hand. On a face G that differs from it in few constraints, the solution of
 K_GG y = b is part of that of the bordered system
 
-    [ K_FF  C ] [ y ]   [ b ]        a variable or row i of G \\ F brings its column of K,
-    [ C'    E ] [ w ] = [ d ]        one of F \\ G the unit column e_i, which forces y_i = 0,
+    [ K_FF  C ] [ y ]   [ b ]        a variable or row i of G \ F brings its column of K,
+    [ C'    E ] [ w ] = [ d ]        one of F \ G the unit column e_i, which forces y_i = 0,
 
 and the border costs one solve with the old factor for each column, once, and one small dense system:
 
@@ -211,7 +211,7 @@ class BorderedFaceFactor(AbstractFaceFactor):
             if self.residual <= ACCEPTED_RESIDUAL:
                 return scale * x
             self._instead = self._afresh()
-        x = self._instead._solve_stacked(b)  # noqa: SLF001 - the same class of object
+        x = self._instead._solve_stacked(b)
         self.residual = self._instead.residual
         return x
 

@@ -225,8 +225,8 @@ class Analysis:
     Attributes
     ----------
     fill_ratio : float
-        Entries of the factor over entries of the lower triangle; nan where the backend does
-        not tell its ordering. Thousands mean that no good ordering exists: CG on the face
+        Entries of the factor over entries of the lower triangle, counted as far as it matters; nan
+        where the backend does not tell its ordering. Thousands mean that no good ordering exists: CG on the face
         (:mod:`optlab.linalg.krylov`) is then the better way.
     mean_column : float
         Entries of a column of the factor, on average; half of it is about what a factorization costs
@@ -252,9 +252,13 @@ class Analysis:
     def symbolic(self, pivoting: bool) -> AbstractSymbolic | None:
         """Return the analysis of a backend with or without pivoting, if there is one."""
         if pivoting not in self._symbolic:
+            lower = self.pattern.lower
             backend: str | None = "auto"
             if pivoting:
-                backend = _pivoting_backend(self.pattern.lower.n)
+                backend = _pivoting_backend(lower.n)
+            elif lower.nnz > HEAVY * lower.n and is_available("ssids"):
+                # The factor has no fewer entries: there is nothing to find out.
+                self.mean_column, backend = lower.nnz / lower.n, "ssids"
             if backend is None:
                 return None
             known = self._symbolic.get(False)
@@ -269,13 +273,15 @@ class Analysis:
         if symbolic.order is None:
             return symbolic
         full = lower.full()
-        entries = factor_nnz(full.indptr, full.indices, symbolic.order, MAX_COUNTED)
+        rescue = is_available("ssids")
+        enough = min(MAX_COUNTED, HEAVY * lower.n + 1) if rescue else MAX_COUNTED
+        entries = factor_nnz(full.indptr, full.indices, symbolic.order, enough)
         self.fill_ratio = entries / lower.nnz
         self.mean_column = entries / lower.n
+        if self.mean_column > HEAVY and rescue:
+            return analyze(lower, "ssids", symbolic.order)
         if lower.n <= DENSE_FILL_ORDER and entries > DENSE_FILL * lower.n * lower.n:
             return analyze(lower, "dense")
-        if self.mean_column > HEAVY and is_available("ssids"):
-            return analyze(lower, "ssids", symbolic.order)
         return symbolic
 
     def rungs(self) -> list[int]:

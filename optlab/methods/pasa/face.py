@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from optlab.methods.pasa.interior import MAX_STEPS, central_point
+from optlab.methods.pasa.interior import MAX_STEPS, REDUCTIONS, CentralPath
 from optlab.methods.pasa.working_set import (
     WorkingSet,
     active_at,
@@ -45,8 +45,8 @@ HELD_TOLERANCE = 1e-9
 """Gap of a held row, relative to |a_i| (1 + |x|), that one solve with refinement may leave."""
 
 FAR = 0.05
-"""Where factorizations are dear: part of the inequalities that may be violated or have wrong signs after the
-second one; with more, the central path is the shorter way."""
+"""Where factorizations are dear: part of the inequalities that may be violated or have wrong signs; with
+more, the central path is the shorter way."""
 
 HOPELESS = 5
 """Factorizations without fewer violations and wrong signs after which the primal-dual method is left."""
@@ -133,7 +133,7 @@ class FaceSolver:
 
     @staticmethod
     def _descends(model: QuadraticModel, found: FaceStep) -> bool:
-        """A model that is convex on its last face only may have a higher minimiser there."""
+        """Refuse a minimiser that is higher than the start: convex on its last face only, a model has such."""
         return model.slope(found.step) < 0.0 or not found.step.any()
 
     def _inequalities(self) -> int:
@@ -152,12 +152,14 @@ class FaceSolver:
         if factor is None or convex.convexified > model.convexified:
             return None
         model = convex
-        point = central_point(model, x, poly, self.convexifier.kkt)
-        if point is None:
-            return None
-        found = self.primal_dual(model, x, point.held, point.row_multipliers)
-        if found is not None and model.slope(found.step) < 0.0:
-            return found
+        path = CentralPath(model, x, poly, self.convexifier.kkt)
+        for reduction in REDUCTIONS:
+            point = path.follow(reduction)
+            if point is None:
+                return None
+            found = self.primal_dual(model, x, point.held, point.row_multipliers)
+            if found is not None and self._descends(model, found):
+                return found
         step = np.clip(x + point.step, poly.lo, poly.hi) - x
         nu, mu = point.block_multipliers, point.row_multipliers
         return FaceStep(step, nu, mu, point.held, model.convexified, None, True, MAX_STEPS)
@@ -177,7 +179,7 @@ class FaceSolver:
 
         Hold what is violated and what has a multiplier of the right sign; solve; repeat until
         nothing changes. None when a working set comes back or the limit (of factorizations) is
-        reached, or where factorizations are dear and more than ``far`` constraints are wrong after the second. Without
+        reached, or where factorizations are dear and more than ``far`` constraints are wrong. Without
         ``convexify`` any inertia is accepted: the result is a stationary point of the model.
         """
         poly = self.polyhedron
@@ -214,7 +216,7 @@ class FaceSolver:
                 np.count_nonzero(wrong_bounds) + np.count_nonzero(wrong_rows) + outside.size()
             )
             fewest, since = (wrong, 0) if wrong < fewest else (fewest, since + 1)
-            too_far = changes > 0 and wrong > far and self.convexifier.kkt.is_heavy
+            too_far = wrong > far and self.convexifier.kkt.is_heavy
             if since >= HOPELESS or too_far:
                 return None
             at.held = at.held.without(wrong_bounds, wrong_rows).with_added(outside)

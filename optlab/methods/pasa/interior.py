@@ -21,7 +21,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from optlab.linalg.interior_point import AbstractCentralSystem, Box, follow_central_path
+from optlab.linalg.interior_point import (
+    AbstractCentralSystem,
+    Box,
+    average_complementarity,
+    follow_central_path,
+)
 from optlab.methods.pasa.working_set import WorkingSet
 
 if TYPE_CHECKING:
@@ -30,10 +35,11 @@ if TYPE_CHECKING:
     from optlab.methods.pasa.model import QuadraticModel
     from optlab.typing import Vector
 
-__all__ = ["CentralPoint", "central_point"]
+__all__ = ["CentralPath", "CentralPoint"]
 
-REDUCTION = 1e-4
-"""Average complementarity, relative to the start's, at which the active constraints are told."""
+REDUCTIONS = (1e-4, 1e-8)
+"""Average complementarity, relative to the start's, at which the active constraints are guessed: first
+roughly, which mostly does, then to the accuracy that degenerate models need."""
 
 MAX_STEPS = 40
 
@@ -55,10 +61,8 @@ class CentralPoint:
     """Constraints that are probably active."""
 
 
-def central_point(
-    model: QuadraticModel, x: Vector, polyhedron: Polyhedron, kkt: KKTSystem
-) -> CentralPoint | None:
-    """Follow the central path of a model that is convex on the equality rows; None if it does not get there.
+class CentralPath:
+    """The central path of a model, followed as far as is asked.
 
     Parameters
     ----------
@@ -69,19 +73,28 @@ def central_point(
     polyhedron, kkt
         The feasible set and the factorizations of its face matrices.
     """
-    rows = polyhedron.rows_times(x)
-    size = 1.0 + float(np.mean(np.abs(x)))
-    pull = max(1e-4, float(np.mean(np.abs(model.gradient))))
-    step = Box.around(np.zeros(x.size), polyhedron.lo - x, polyhedron.hi - x, size, pull)
-    ahead = polyhedron.rows_times(step.v) if rows.size else rows
-    low, high = polyhedron.bl - rows, polyhedron.bu - rows
-    change = Box.around(ahead, low, high, size, pull)
-    system = _ModelSystem(model, polyhedron, kkt)
-    if not follow_central_path(system, step, change, REDUCTION, MAX_STEPS) <= REDUCTION:
-        return None
-    bounds = np.where(step.fixed, np.int8(2), step.held)
-    held = WorkingSet(bounds, np.where(change.fixed, np.int8(2), change.held))
-    return CentralPoint(step.v, system.nu, system.lam, held)
+
+    def __init__(
+        self, model: QuadraticModel, x: Vector, polyhedron: Polyhedron, kkt: KKTSystem
+    ) -> None:
+        poly, rows = polyhedron, polyhedron.rows_times(x)
+        size = 1.0 + float(np.mean(np.abs(x)))
+        pull = max(1e-4, float(np.mean(np.abs(model.gradient))))
+        self._step = Box.around(np.zeros(x.size), poly.lo - x, poly.hi - x, size, pull)
+        ahead = poly.rows_times(self._step.v) if rows.size else rows
+        self._change = Box.around(ahead, poly.bl - rows, poly.bu - rows, size, pull)
+        self._system = _ModelSystem(model, poly, kkt)
+        self._start = average_complementarity(self._step, self._change)
+
+    def follow(self, reduction: float) -> CentralPoint | None:
+        """Go on until the average complementarity is ``reduction`` times the start's; None: in vain."""
+        system, step, change = self._system, self._step, self._change
+        target = reduction * self._start
+        if not follow_central_path(system, step, change, target, MAX_STEPS) <= target:
+            return None
+        bounds = np.where(step.fixed, np.int8(2), step.held)
+        held = WorkingSet(bounds, np.where(change.fixed, np.int8(2), change.held))
+        return CentralPoint(step.v, system.nu, system.lam, held)
 
 
 class _ModelSystem(AbstractCentralSystem):
