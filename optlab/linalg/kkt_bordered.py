@@ -60,8 +60,6 @@ class Border:
         Factor of K on the face F.
     whole : FaceValues
         Equilibrated values of K with nothing left out.
-    regularisation : (primal, dual)
-        What the factor has on the diagonal of variables and subtracted from that of rows.
     solves : float
         Solves that cost about as much as a factorization.
     """
@@ -70,21 +68,19 @@ class Border:
         self,
         base: SparseFaceFactor,
         whole: FaceValues,
-        n: int,
-        regularisation: tuple[float, float],
         solves: float,
     ) -> None:
         self._new = max(NEW_COLUMNS, int(NEW_PART * solves))
         self._most = max(MAX_COLUMNS, 2 * self._new)
-        self._base = base
+        self.base = base
         self._face = base.alive
         self._K = base.pattern.symmetric(whole.data)
         self.scale = whole.scale
         # The factor is that of another equilibration: B -> T B T with T = S_base / S_whole.
         self._between = np.where(self._face, base.scale / whole.scale, 0.0)
-        primal, dual = regularisation
+        primal, dual = base.regularisation
         self._diagonal = np.full(self.scale.size, primal)
-        self._diagonal[n:] = -dual
+        self._diagonal[base.sizes[0] :] = -dual
         self._place: dict[int, int] = {}
         # K_FF^{-1} C by columns, and the products C' K_FF^{-1} C, both growing.
         self._Z = np.zeros((self.scale.size, 2 * self._most), order="F")
@@ -121,7 +117,7 @@ class Border:
 
     def apply_inverse(self, v: FloatArray) -> FloatArray:
         """Multiply by the inverse of the factored K_FF in the equilibration of the whole."""
-        product: FloatArray = self._between * self._base.apply_inverse(self._between * v)
+        product: FloatArray = self._between * self.base.apply_inverse(self._between * v)
         return product
 
     def reduced(self, entering: IntArray, leaving: IntArray) -> tuple[FloatArray, FloatArray]:
@@ -163,21 +159,18 @@ class BorderedFaceFactor(AbstractFaceFactor):
         border: Border,
         change: tuple[IntArray, IntArray],
         alive: BoolArray,
-        sizes: tuple[int, int, int],
         wanted: Inertia,
-        base_inertia: Inertia,
         afresh: Callable[[], AbstractFaceFactor],
     ) -> None:
-        self._border, self._alive, self._sizes, self._afresh = border, alive, sizes, afresh
+        self._border, self._alive, self._afresh = border, alive, afresh
+        self._sizes = border.base.sizes
         self._entering, self._leaving = change
         self._instead: AbstractFaceFactor | None = None
         small, self._Z = border.reduced(self._entering, self._leaving)
         self._small = DenseFactor(small)
-        k, inner = self._leaving.size, self._small.inertia
+        k, outer, inner = self._leaving.size, border.base.inertia, self._small.inertia
         self.inertia = Inertia(
-            base_inertia.pos + inner.pos - k,
-            base_inertia.neg + inner.neg - k,
-            base_inertia.zero + inner.zero,
+            outer.pos + inner.pos - k, outer.neg + inner.neg - k, outer.zero + inner.zero
         )
         self.trusted = self._small.ok and self._small.smallest_pivot > SMALLEST_PIVOT
         self.inertia_ok = self.trusted and self.inertia == wanted

@@ -58,7 +58,7 @@ class DenseKKT:
         dual_h: float | FloatArray,
         free: BoolArray,
         active: BoolArray,
-        sigma: float,
+        sigma: float | FloatArray,
     ) -> DenseFaceFactor:
         """Assemble K, take the rows of the face, factor.
 

@@ -12,32 +12,24 @@ leads up the ladder
 whose last rung is dense Bunch-Kaufman for small orders, SSIDS where installed, and otherwise
 LDL' with (1e-6, 1e-6). Every solve is refined against the unregularised matrix.
 
-A low-rank W = diag(d) + V S V' (S = diag of +-1, k columns) enters by Woodbury's formula with
-K0 the matrix for diag(d) alone:
-
-    K^{-1} b = K0^{-1} b - Z C^{-1} Z'b,   Z = K0^{-1} V,   C = S + V'Z,
-
-and the two ways to eliminate from [[K0, V], [V', -S]] give
-
-    In(K) = In(K0) + In(-C) - In(-S).
+A neighbouring face of the same matrix is served by bordering the last factor
+(:mod:`optlab.linalg.kkt_bordered`), a low-rank W by Woodbury's formula
+(:mod:`optlab.linalg.kkt_woodbury`).
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import scipy.linalg
 import scipy.sparse as sp
 
-from optlab.kernels.elimination import factor_nnz
-from optlab.linalg.arrays import EPS
-from optlab.linalg.factorization import AbstractSymbolic, Inertia, analyze, is_available
+from optlab.linalg.factorization import Inertia
+from optlab.linalg.kkt_analysis import HEAVY, LADDER, TRUSTED_BACKWARD_ERROR, Analysis
 from optlab.linalg.kkt_bordered import Border, BorderedFaceFactor
 from optlab.linalg.kkt_face import AbstractFaceFactor
 from optlab.linalg.kkt_pattern import FaceValues, KKTPattern, csr_pattern, stored_values
+from optlab.linalg.kkt_woodbury import LowRankFaceFactor
 from optlab.linalg.low_rank import LowRank
 from optlab.linalg.refinement import norm, refined_solve
 
@@ -48,41 +40,8 @@ if TYPE_CHECKING:
     from optlab.linalg.factorization import AbstractFactor
 
 
-@dataclass(frozen=True, slots=True)
-class Rung:
-    """One attempt at a stable factorization: regularisations and the kind of backend."""
-
-    primal: float
-    dual: float
-    pivoting: bool = False
-
-
-LADDER = (
-    Rung(1e-10, 1e-9),
-    Rung(1e-8, 1e-7),
-    Rung(0.0, 1e-11, pivoting=True),
-    Rung(1e-6, 1e-6),
-)
-# Factorizations after which the first rung is tried again.
-RETRY = 20
-# Backward error up to which the signs of the pivots are believed; eigenvalues of the
-# equilibrated matrix below it are not told from zero, and they are not by rho and delta.
-TRUSTED_BACKWARD_ERROR = 1e-9
 # Residual (relative to b) above which a solve asks for the next rung.
 ACCEPTED_RESIDUAL = 1e-6
-# Up to the first order the dense factorization is the cheapest one with pivoting, up to the second
-# it is worth its time where SSIDS is not installed.
-DENSE_PIVOTING_ORDER = 100
-DENSE_PIVOTING_ORDER_MAX = 1000
-# A factor with more than this part of the n^2 entries is full; up to this order a dense
-# factorization then replaces it.
-DENSE_FILL = 0.25
-DENSE_FILL_ORDER = 3000
-# Entries of a column of the factor, on average, from which on SSIDS, whose columns are merged into dense
-# blocks, is twice as fast as a factorization column by column (quadratic programs with dense rows).
-HEAVY = 100
-# The count of the factor's entries stops here: 8 bytes each, that is 1.6 GB.
-MAX_COUNTED = 200_000_000
 
 
 class SparseKKT:
@@ -115,7 +74,7 @@ class SparseKKT:
         dual_h: float | FloatArray,
         free: BoolArray,
         active: BoolArray,
-        sigma: float,
+        sigma: float | FloatArray,
     ) -> AbstractFaceFactor:
         """Assemble and factor; climb the ladder until the factorization is trusted.
 
@@ -203,103 +162,12 @@ class _Factored:
         if self._border is None:
             everything = np.ones(alive.size, dtype=bool)
             whole = self.analysis.pattern.assemble(*self.entries, everything)
-            self._border = Border(
-                factor,
-                whole,
-                factor.sizes[0],
-                factor.regularisation,
-                self.analysis.mean_column / 2,
-            )
+            self._border = Border(factor, whole, self.analysis.mean_column / 2)
         change = self._border.on_face(alive)
         if change is None:
             return None
-        bordered = BorderedFaceFactor(
-            self._border, change, alive, factor.sizes, wanted, factor.inertia, afresh
-        )
+        bordered = BorderedFaceFactor(self._border, change, alive, wanted, afresh)
         return bordered if bordered.trusted else None
-
-
-class Analysis:
-    """A pattern with the symbolic factorizations made for it so far.
-
-    Attributes
-    ----------
-    fill_ratio : float
-        Entries of the factor over entries of the lower triangle, counted as far as it matters; nan
-        where the backend does not tell its ordering. Thousands mean that no good ordering exists: CG on the face
-        (:mod:`optlab.linalg.krylov`) is then the better way.
-    mean_column : float
-        Entries of a column of the factor, on average; half of it is about what a factorization costs
-        in solves. 0 where it is not known.
-    first_rung : int
-        Where on the ladder the last factorization was trusted.
-    """
-
-    def __init__(self, pattern: KKTPattern) -> None:
-        self.pattern = pattern
-        self.fill_ratio = math.nan
-        self.mean_column = 0.0
-        self.first_rung = 0
-        self._visits = 0
-        self._symbolic: dict[bool, AbstractSymbolic] = {}
-        order = pattern.lower.n
-        self.probe = np.where(np.random.default_rng(order).random(order) < 0.5, -1.0, 1.0)
-
-    def restart(self) -> None:
-        """Forget what the last solve has learnt about its numbers."""
-        self.first_rung = self._visits = 0
-
-    def symbolic(self, pivoting: bool) -> AbstractSymbolic | None:
-        """Return the analysis of a backend with or without pivoting, if there is one."""
-        if pivoting not in self._symbolic:
-            lower = self.pattern.lower
-            backend: str | None = "auto"
-            if pivoting:
-                backend = _pivoting_backend(lower.n)
-            elif lower.nnz > HEAVY * lower.n and is_available("ssids"):
-                # The factor has no fewer entries: there is nothing to find out.
-                self.mean_column, backend = lower.nnz / lower.n, "ssids"
-            if backend is None:
-                return None
-            known = self._symbolic.get(False)
-            order = None if known is None else known.order
-            symbolic = analyze(self.pattern.lower, backend, order)
-            self._symbolic[pivoting] = symbolic if pivoting else self._unless_full(symbolic)
-        return self._symbolic[pivoting]
-
-    def _unless_full(self, symbolic: AbstractSymbolic) -> AbstractSymbolic:
-        """Measure the fill; exchange a sparse factorization that would be full for a dense one."""
-        lower = self.pattern.lower
-        if symbolic.order is None:
-            return symbolic
-        full = lower.full()
-        rescue = is_available("ssids")
-        enough = min(MAX_COUNTED, HEAVY * lower.n + 1) if rescue else MAX_COUNTED
-        entries = factor_nnz(full.indptr, full.indices, symbolic.order, enough)
-        self.fill_ratio = entries / lower.nnz
-        self.mean_column = entries / lower.n
-        if self.mean_column > HEAVY and rescue:
-            return analyze(lower, "ssids", symbolic.order)
-        if lower.n <= DENSE_FILL_ORDER and entries > DENSE_FILL * lower.n * lower.n:
-            return analyze(lower, "dense")
-        return symbolic
-
-    def rungs(self) -> list[int]:
-        """Return the rungs to try, from the one that was good last.
-
-        Problems that need a stronger regularisation need it at every iteration; the first
-        rung gets another chance now and then.
-        """
-        self._visits += 1
-        if self._visits % RETRY == 0:
-            self.first_rung = 0
-        return list(range(self.first_rung, len(LADDER)))
-
-
-def _pivoting_backend(order: int) -> str | None:
-    if order > DENSE_PIVOTING_ORDER and is_available("ssids"):
-        return "ssids"
-    return "dense" if order <= DENSE_PIVOTING_ORDER_MAX else None
 
 
 class SparseFaceFactor(AbstractFaceFactor):
@@ -443,68 +311,3 @@ class SparseFaceFactor(AbstractFaceFactor):
             "backward_error": self.backward_error,
             "fill_ratio": self._analysis.fill_ratio,
         }
-
-
-class LowRankFaceFactor(AbstractFaceFactor):
-    """Woodbury's formula around a :class:`SparseFaceFactor` for the diagonal part of W."""
-
-    def __init__(self, base: SparseFaceFactor, W: LowRank, wanted: Inertia) -> None:
-        self._base, self._sizes = base, base._sizes
-        V, signs = W.signed_factor()
-        scale = base.scale
-        self._V = np.zeros((scale.size, V.shape[1]))
-        self._V[: W.n] = V * scale[: W.n, None]
-        self._signs = signs
-        self._Z = np.zeros_like(self._V)
-        for j, column in enumerate(self._V.T):
-            self._Z[:, j], _ = base._refine(column)
-        C = np.diag(signs) + self._V.T @ self._Z
-        C = 0.5 * (C + C.T)
-        values = np.asarray(np.linalg.eigvalsh(C) if signs.size else signs, dtype=np.float64)
-        threshold = EPS * signs.size * norm(values)
-        negative = int(np.count_nonzero(values < -threshold))
-        zero = int(np.count_nonzero(np.abs(values) <= threshold))
-        positive = signs.size - negative - zero
-        inner = base.inertia
-        # In(-C) swaps the signs of C, In(-S) those of S.
-        self.inertia = Inertia(
-            inner.pos + negative - int(np.count_nonzero(signs < 0.0)),
-            inner.neg + positive - int(np.count_nonzero(signs > 0.0)),
-            inner.zero + zero,
-        )
-        self.inertia_ok = self.inertia == wanted
-        self._solve_small = _small_inverse(C) if zero == 0 else None
-
-    def _apply_inverse(self, v: FloatArray) -> FloatArray:
-        x = self._base.apply_inverse(v)
-        if self._solve_small is None or not self._signs.size:
-            return x
-        correction: FloatArray = x - self._Z @ self._solve_small(self._Z.T @ v)
-        return correction
-
-    def _matvec(self, v: FloatArray) -> FloatArray:
-        product: FloatArray = self._base.matvec(v) + self._V @ (self._signs * (self._V.T @ v))
-        return product
-
-    def _solve_stacked(self, b: FloatArray) -> FloatArray:
-        scale = self._base.scale
-        b = b * scale
-        x, residual = refined_solve(self._matvec, self._apply_inverse, b)
-        self.residual = norm(residual) / (norm(b) or 1.0)
-        return scale * x
-
-    @property
-    def diagnostics(self) -> Mapping[str, float | str]:
-        """Return those of the factor for the diagonal part, and the rank added to it."""
-        return {**self._base.diagnostics, "rank": float(self._signs.size)}
-
-
-def _small_inverse(C: FloatArray) -> Callable[[FloatArray], FloatArray]:
-    """Return v -> C^{-1} v for a symmetric (k, k) matrix."""
-    lu = scipy.linalg.lu_factor(C, check_finite=False)
-
-    def solve(v: FloatArray) -> FloatArray:
-        x: FloatArray = scipy.linalg.lu_solve(lu, v, check_finite=False)
-        return x
-
-    return solve

@@ -104,7 +104,7 @@ class KKTSystem:
         dual_h: float | FloatArray,
         free: BoolArray,
         active: BoolArray,
-        sigma: float = 0.0,
+        sigma: float | FloatArray = 0.0,
     ) -> FaceFactor:
         """Factor K on a face.
 

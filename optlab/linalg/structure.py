@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from optlab.linalg.kkt_sparse import Analysis
+    from optlab.linalg.kkt_analysis import Analysis
 
 __all__ = ["Structure"]
 

@@ -14,12 +14,13 @@ counts only if it reduces E_1 by the factor theta; the caller returns to phase o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from optlab.methods.npasa.estimates import estimate
+from optlab.methods.pasa.face import Effort
 from optlab.methods.pasa.kernel import FAILED, feasible
 from optlab.methods.pasa.model import QuadraticModel
 from optlab.methods.pasa.working_set import active_at
@@ -85,13 +86,13 @@ def identify(
     model = _model(work, start, regularization)
     if held is None:
         held = _binding(work, start)
-    limit = IDENTIFICATION_CHANGES
-    found = work.faces.primal_dual(model, x, held, start.mu, limit)
+    effort = Effort(IDENTIFICATION_CHANGES)
+    found = work.faces.primal_dual(model, x, held, start.mu, effort)
     if found is not None and found.sigma <= work.faces.convexifier.smallest_shift(model):
         return found
     if NEARLY_STATIONARY * (1.0 + float(np.max(np.abs(start.y), initial=0.0))) < start.E1:
         return None
-    return work.faces.primal_dual(model, x, held, start.mu, limit, convexify=False)
+    return work.faces.primal_dual(model, x, held, start.mu, replace(effort, convexify=False))
 
 
 def _binding(work: Workspace, start: Estimate) -> WorkingSet:

@@ -199,12 +199,14 @@ def curvature_radii(hessian: Any) -> Any:
     By Gershgorin's theorem W + sigma M is positive definite for sigma > 1 at the latest, and a variable
     whose curvature is small or measured in other units is shifted by as little as it needs.
     """
+    radii: Any
     if isinstance(hessian, LowRank):
         radii = np.broadcast_to(np.abs(hessian.diagonal), (hessian.n,)).astype(np.float64)
     elif isinstance(hessian, np.ndarray):
         radii = np.abs(hessian).sum(axis=1)
     else:
         rows = np.repeat(np.arange(hessian.shape[0]), np.diff(hessian.indptr))
-        radii = np.bincount(rows, weights=np.abs(hessian.data), minlength=hessian.shape[0])
+        weights = np.abs(hessian.data)
+        radii = np.asarray(np.bincount(rows, weights, minlength=hessian.shape[0]))
     largest = float(np.max(radii, initial=0.0))
     return np.maximum(radii, RADIUS_FLOOR * largest) if largest > 0.0 else np.ones_like(radii)

@@ -35,11 +35,12 @@ if TYPE_CHECKING:
     from optlab.linalg.kkt_system import FaceFactor
     from optlab.linalg.polyhedron import Polyhedron
     from optlab.methods.pasa.convexify import Convexifier
+    from optlab.methods.pasa.interior import CentralPoint
     from optlab.methods.pasa.model import QuadraticModel
     from optlab.methods.pasa.working_set import Blocking
     from optlab.typing import Vector
 
-__all__ = ["FaceSolver", "FaceStep"]
+__all__ = ["Effort", "FaceSolver", "FaceStep"]
 
 HELD_TOLERANCE = 1e-9
 """Gap of a held row, relative to |a_i| (1 + |x|), that one solve with refinement may leave."""
@@ -57,6 +58,23 @@ MANY = 40
 PRIMAL_DUAL_CHANGES = 20
 """Factorizations of the primal-dual method before the primal one takes over: where it converges it
 mostly does within ten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How long the primal-dual method may go on, and with which models."""
+
+    changes: int = PRIMAL_DUAL_CHANGES
+    """Factorizations."""
+
+    far: float = np.inf
+    """Constraints that may be wrong on one face, where factorizations are dear."""
+
+    convexify: bool = True
+    """Whether the model is made convex; if not, the result is a stationary point of the model."""
+
+
+USUAL = Effort()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +142,7 @@ class FaceSolver:
             Start for the row multipliers, shape (ml,).
         """
         inequalities = self._inequalities()
-        found = self.primal_dual(model, x, held, mu, far=FAR * inequalities)
+        found = self.primal_dual(model, x, held, mu, Effort(far=FAR * inequalities))
         if found is None and inequalities > MANY:
             found = self._interior(model, x)
         if found is not None and self._descends(model, found):
@@ -153,13 +171,16 @@ class FaceSolver:
             return None
         model = convex
         path = CentralPath(model, x, poly, self.convexifier.kkt)
+        point: CentralPoint | None = None
         for reduction in REDUCTIONS:
             point = path.follow(reduction)
             if point is None:
-                return None
+                break
             found = self.primal_dual(model, x, point.held, point.row_multipliers)
             if found is not None and self._descends(model, found):
                 return found
+        if point is None:
+            return None
         step = np.clip(x + point.step, poly.lo, poly.hi) - x
         nu, mu = point.block_multipliers, point.row_multipliers
         return FaceStep(step, nu, mu, point.held, model.convexified, None, True, MAX_STEPS)
@@ -170,25 +191,22 @@ class FaceSolver:
         x: Vector,
         held: WorkingSet,
         mu: Vector,
-        limit: int = PRIMAL_DUAL_CHANGES,
-        *,
-        convexify: bool = True,
-        far: float = np.inf,
+        effort: Effort = USUAL,
     ) -> FaceStep | None:
         """Semismooth Newton on the model's optimality conditions (Hintermueller, Ito, Kunisch 2002).
 
         Hold what is violated and what has a multiplier of the right sign; solve; repeat until
-        nothing changes. None when a working set comes back or the limit (of factorizations) is
-        reached, or where factorizations are dear and more than ``far`` constraints are wrong. Without
-        ``convexify`` any inertia is accepted: the result is a stationary point of the model.
+        nothing changes. None when a working set comes back, when the number of wrong constraints has
+        not fallen for some time, or when the effort is spent.
         """
         poly = self.polyhedron
         at = _Iterate(np.zeros(x.size), np.zeros(model.residual.size), mu.copy(), held)
         at.mu[held.rows == 0] = 0.0
         seen: set[bytes] = set()
-        factorize = self.convexifier.factorize if convexify else self.convexifier.as_it_is
+        convexifier = self.convexifier
+        factorize = convexifier.factorize if effort.convexify else convexifier.as_it_is
         fewest, since = held.bounds.size + held.rows.size + 1, 0
-        for changes in range(limit):
+        for changes in range(effort.changes):
             key = at.held.bounds.tobytes() + at.held.rows.tobytes()
             if key in seen:
                 return None
@@ -212,11 +230,10 @@ class FaceSolver:
                 return FaceStep(
                     at.s, at.nu, at.mu, at.held, model.convexified, factor, True, changes
                 )
-            wrong = (
-                np.count_nonzero(wrong_bounds) + np.count_nonzero(wrong_rows) + outside.size()
-            )
+            released = np.count_nonzero(wrong_bounds) + np.count_nonzero(wrong_rows)
+            wrong = int(released) + outside.size()
             fewest, since = (wrong, 0) if wrong < fewest else (fewest, since + 1)
-            too_far = wrong > far and self.convexifier.kkt.is_heavy
+            too_far = wrong > effort.far and convexifier.kkt.is_heavy
             if since >= HOPELESS or too_far:
                 return None
             at.held = at.held.without(wrong_bounds, wrong_rows).with_added(outside)

@@ -30,7 +30,7 @@ import numpy as np
 
 from optlab.errors import EvaluationError
 from optlab.linalg.polyhedron import EmptyPolyhedronError
-from optlab.linesearch import LineSearchOptions, approximate_wolfe
+from optlab.linesearch import LineSearchOptions, Reference, approximate_wolfe
 from optlab.methods.pasa.objective import guarded_value
 from optlab.methods.pasa.working_set import WorkingSet, active_at
 
@@ -84,14 +84,8 @@ class KernelState:
     evaluations: int = 0
     """Trial points of the last step."""
 
-    reference: tuple[float, float] = (math.nan, 1.0)
-    """(C, Q) of the nonmonotone reference value of [ZH04]; nan stands for the value itself."""
-
-    lowest: float = math.nan
-    """Lowest value so far; nan stands for the value itself."""
-
-    since_lowest: int = 0
-    """Iterations since it was found."""
+    reference: Reference | None = None
+    """What the nonmonotone search compares with; None stands for the value itself."""
 
 
 def multiplier_error(
@@ -120,9 +114,6 @@ LONGEST_MODEL_STEP = 1e3
 model would throw the iterate out of the region where anything is known. The search may go further."""
 ROW_TOLERANCE = 1e-11
 """Violation of a row, relative to |a_i| (1 + |x|), above which an iterate is projected again."""
-
-PATIENCE = 3
-"""Iterations without a new lowest value after which the search is monotone again."""
 
 LONGEST_STEP = 1e25
 """Cap of the line search's expansion: far enough to tell an unbounded objective."""
@@ -154,8 +145,6 @@ class Kernel:
     projector: Projector
     faces: FaceSolver | KrylovFaceSolver
     line_search: LineSearchOptions
-    nonmonotone: float = 0.85
-    """eta of [ZH04]: 0 is monotone, 1 the average of all values so far."""
 
     # -- start -------------------------------------------------------------------------------
 
@@ -224,13 +213,7 @@ class Kernel:
         there = self._state(state.x, mu, Phase.FACE)
         if there.error >= 0.99 * state.error:
             return None
-        return replace(
-            there,
-            step_norm=0.0,
-            reference=state.reference,
-            lowest=state.lowest,
-            since_lowest=state.since_lowest,
-        )
+        return replace(there, step_norm=0.0, reference=state.reference)
 
     def _binding(self, state: KernelState) -> WorkingSet:
         """Hold the active constraints whose present multiplier has the right sign."""
@@ -288,7 +271,7 @@ class Kernel:
             (state.value, slope),
             max(a_max, 1.0),
             self.line_search,
-            reference=state.reference[0],
+            reference=None if state.reference is None else state.reference.level,
         )
         if not result.found:
             return None
@@ -380,33 +363,8 @@ class Kernel:
         self.objective.accept(state.x, x_new)
         step_norm = float(np.max(np.abs(x_new - state.x), initial=0.0))
         new = self._state(x_new, mu, more.pop("phase"))
-        lowest, since = state.lowest, state.since_lowest + 1
-        if math.isnan(lowest):
-            lowest = state.value
-        if new.value < lowest:
-            since = 0
-        lowest = min(lowest, new.value)
-        return replace(
-            new,
-            step_norm=step_norm,
-            reference=self._reference(state, new.value, since),
-            lowest=lowest,
-            since_lowest=since,
-            **more,
-        )
-
-    def _reference(self, state: KernelState, value: float, since: int) -> tuple[float, float]:
-        """Average the values of the past with weights that fade by eta, (1.6) of [ZH04].
-
-        Without a new lowest value for PATIENCE iterations the past is forgotten: an average that
-        remembers a high start would let the iterates swing to and fro across a valley below it.
-        """
-        c, q = state.reference
-        c = state.value if math.isnan(c) else c
-        if since >= PATIENCE:
-            return value, 1.0
-        q_new = self.nonmonotone * q + 1.0
-        return (self.nonmonotone * q * c + value) / q_new, q_new
+        reference = (state.reference or Reference.at(state.value)).after(new.value)
+        return replace(new, step_norm=step_norm, reference=reference, **more)
 
     def _state(self, x: Vector, mu: Vector, phase: Phase) -> KernelState:
         poly = self.polyhedron
