@@ -19,10 +19,9 @@ thousand analyses with them."""
 class Structure:
     """Analyses of KKT patterns on their way from one solve to another.
 
-    The oldest of more than ``KEPT`` is emptied: whoever starts from its result analyses again.
     Has one owner at a time: whoever takes the analyses leaves it empty, so that two solves that are
-    started from one result never share the scratch memory of a backend. Copies and pickles are
-    empty: everything in here can be computed again.
+    started from one result never share the scratch memory of a backend. The oldest of more than
+    ``KEPT`` is emptied, and copies and pickles are empty: everything in here can be computed again.
     """
 
     __slots__ = ("__weakref__", "_held")
