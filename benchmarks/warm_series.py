@@ -199,6 +199,12 @@ def draw(groups: list[list[Tally]], path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
+def save(groups: list[list[Tally]], summary: list[str], path: Path) -> None:
+    """Write what there is so far."""
+    records = [asdict(tally) for group in groups for tally in group]
+    path.write_text(json.dumps({"summary": summary, "runs": records}, indent=1))
+
+
 def main() -> int:
     """Run all series; exit 1 when a re-solve of NPASA is not certified."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -223,12 +229,13 @@ def main() -> int:
             for label, problem in series_sif.listed(args.sif, name):
                 problems = series_sif.perturbed(problem, args.count, seed=3)
                 groups.append(compete(label, problems, _same, args.repeats))
+                if args.json:
+                    save(groups, [], args.json)
     groups = [group for group in groups if group]
     summary = summarise(groups)
     print("\n".join(summary))
     if args.json:
-        records = [asdict(tally) for group in groups for tally in group]
-        args.json.write_text(json.dumps({"summary": summary, "runs": records}, indent=1))
+        save(groups, summary, args.json)
     if args.plot:
         draw(groups, args.plot)
     return 0 if all(all(group[0].certified) for group in groups) else 1

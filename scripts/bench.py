@@ -1,4 +1,4 @@
-"""Run the benchmarks one after another; each writes JSON into benchmarks/results and prints a table.
+"""Run the benchmarks one after another; each writes into benchmarks/results and prints a table.
 
 Those on CUTEst problems need the collection: OPTLAB_SIF_DIR names the folder of SIF files, or it lies at
 ../shared/sif/files with reference.json and lists/ beside it. Without it they are left out, and said so.
@@ -17,11 +17,12 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 COLLECTION = Path(os.environ.get("OPTLAB_SIF_DIR", ROOT.parent / "shared" / "sif" / "files"))
 BESIDE = COLLECTION.parent
+SWEEP = "optlab bench"
 
 
 @dataclass(frozen=True)
 class Bench:
-    """One program of benchmarks/ with its arguments."""
+    """One program of benchmarks/ with its arguments, or a sweep of ``optlab bench``."""
 
     name: str
     program: str
@@ -33,19 +34,31 @@ class Bench:
         arguments = list(self.arguments)
         if self.on_collection:
             arguments += ["--collection", str(COLLECTION)]
+        if self.program == SWEEP:
+            arguments += ["--store", str(RESULTS / "runs.sqlite")]
+            for ending in ("md", "csv", "html"):
+                arguments += ["--report", str(RESULTS / f"{self.name}.{ending}")]
+            return [sys.executable, "-m", "optlab", "bench", *arguments]
         arguments += ["--json", str(RESULTS / f"{self.name}.json")]
         return [sys.executable, str(ROOT / "benchmarks" / self.program), *arguments]
 
 
 def solve_list(name: str, seconds: int) -> Bench:
-    """Return the benchmark of one list of problems."""
+    """Return the sweep of one list of problems: NPASA against IPOPT.
+
+    The store keeps runs by version, not by state of the code, so all are done again.
+    """
     arguments = (
         "--list",
         str(BESIDE / "lists" / f"{name}.open.txt"),
         "--time-limit",
         str(seconds),
+        "--methods",
+        "npasa,ipopt",
+        "--rerun",
+        "all",
     )
-    return Bench(f"solve-{name}", "solve_lists.py", arguments)
+    return Bench(f"solve-{name}", SWEEP, arguments)
 
 
 def plan() -> list[Bench]:
@@ -61,7 +74,8 @@ def plan() -> list[Bench]:
         solve_list("polyhedral", 60),
         solve_list("medium", 60),
     ]
-    named = {bench.program for bench in known}
+    # Lists are swept by `optlab bench`; the older program for one method at a time is no benchmark.
+    named = {bench.program for bench in known} | {"solve_lists.py"}
     others = sorted(path.name for path in (ROOT / "benchmarks").glob("*.py"))
     # A program of its own problems needs no line here: it takes --json and nothing else.
     own = [
@@ -69,7 +83,7 @@ def plan() -> list[Bench]:
         for name in others
         if name not in named and not name.startswith("_")
     ]
-    return [bench for bench in own + known if (ROOT / "benchmarks" / bench.program).is_file()]
+    return own + known
 
 
 def main(wanted: list[str]) -> int:

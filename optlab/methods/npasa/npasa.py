@@ -198,7 +198,15 @@ class NPASA(AbstractMethod[State]):
                 return self._judge(self._after_sweep(state, swept))
             if acceptable(state.best, state.tol):
                 return replace(state, converged=True)
-        return self._judge(self._global(state))
+        after = self._judge(self._global(state))
+        if after.blocked and after.record is not None and not after.work.curvature.exact:
+            # Rounding hides what is left from the line search, not from the gradients.
+            swept = phase_two.last_sweep(
+                after.work, after.record, self.theta, self.regularization
+            )
+            if swept is not None:
+                return self._judge(self._after_sweep(replace(after, blocked=False), swept))
+        return after
 
     def progress(self, state: State) -> Progress:
         """Report the iterate with the estimators as columns."""

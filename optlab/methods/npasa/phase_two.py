@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from optlab.methods.pasa.working_set import WorkingSet
     from optlab.typing import Vector
 
-__all__ = ["Sweep", "identify", "inside", "stepped", "sweep"]
+__all__ = ["Sweep", "identify", "inside", "last_sweep", "stepped", "sweep"]
 
 IDENTIFICATION_CHANGES = 12
 """Factorizations that a sweep may spend on finding its face; where the active set is near the right
@@ -39,6 +39,9 @@ one it takes one to three, and where it is not, phase one is the better place.""
 
 NEARLY_STATIONARY = 1e-4
 """E_1, relative to the multipliers, below which a face matrix of any inertia is accepted."""
+
+LEARNING_SWEEPS = 6
+"""Sweeps from the best point before a blocked run without Hessians is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,20 @@ def sweep(
         return None if found is None else _accept(work, start, found, theta)
     except FAILED:
         return None
+
+
+def last_sweep(
+    work: Workspace, start: Estimate, theta: float, regularization: float
+) -> Sweep | None:
+    """Try several sweeps from one point: a step that failed has taught a quasi-Newton model something.
+
+    The parameters are those of :func:`sweep`.
+    """
+    for _ in range(LEARNING_SWEEPS):
+        swept = sweep(work, start, theta, regularization)
+        if swept is not None:
+            return swept
+    return None
 
 
 def identify(

@@ -453,6 +453,16 @@ def test_results_can_be_stored_and_copied() -> None:
     assert first.extras["structure"]
 
 
+def test_many_results_keep_few_analyses() -> None:
+    results = [optlab.minimize(chain(0.8 + 0.01 * k, n=320), method="npasa") for k in range(7)]
+    held = [bool(result.extras["structure"]) for result in results]
+    assert held == [False] * 3 + [True] * 4
+    # An emptied one costs an analysis, nothing else.
+    again = optlab.minimize(chain(0.805, n=320), method="npasa", warm_start=results[0])
+    assert again.success
+    assert again.iterations == 1
+
+
 def test_memory_does_not_grow_along_a_series() -> None:
     seen: list[Any] = []
     last: optlab.Result | None = None
