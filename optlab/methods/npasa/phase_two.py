@@ -139,7 +139,8 @@ def _accept(work: Workspace, start: Estimate, found: FaceStep, theta: float) -> 
     y, x_new = trial.y, trial.x
     if trial.finite and limit >= trial.E1:
         return Sweep(trial, found.changes, found.sigma)
-    if found.factor is None or not form.mh or not trial.finite:
+    # Is it the constraints alone that are left of the error?
+    if found.factor is None or not form.mh or not trial.finite or trial.Em1 > limit:
         return None
     # Constraint step: repeat the Newton step for h with the same factor.
     zero = np.zeros(found.row_multipliers.size)
