@@ -178,6 +178,8 @@ class NPASA(AbstractMethod[State]):
                 penalty=self._first_penalty(f, form.h(x), warm),
                 error_floor=first.E0,
                 warm=run,
+                # Without nonlinear rows PASA alone does as well, and never goes uphill.
+                try_local=form.mh > 0,
                 # A system of equations: the feasibility phase is the method for it.
                 feasibility_first=bool(form.mh) and form.has_no_objective(x),
             )
