@@ -43,6 +43,9 @@ roughly, which mostly does, then to the accuracy that degenerate models need."""
 
 MAX_STEPS = 40
 
+FAR_AWAY = 1e4
+"""Step, relative to 1 + |x| (max-norm), beyond which the model is taken as not bounded below."""
+
 
 @dataclass(frozen=True, slots=True)
 class CentralPoint:
@@ -83,7 +86,8 @@ class CentralPath:
         self._step = Box.around(np.zeros(x.size), poly.lo - x, poly.hi - x, size, pull)
         ahead = poly.rows_times(self._step.v) if rows.size else rows
         self._change = Box.around(ahead, poly.bl - rows, poly.bu - rows, size, pull)
-        self._system = _ModelSystem(model, poly, kkt)
+        longest = FAR_AWAY * (1.0 + float(np.max(np.abs(x), initial=0.0)))
+        self._system = _ModelSystem(model, poly, kkt, longest)
         self._start = average_complementarity(self._step, self._change)
 
     def follow(self, reduction: float) -> CentralPoint | None:
@@ -100,7 +104,10 @@ class CentralPath:
 class _ModelSystem(AbstractCentralSystem):
     """The Newton equations of the module's docstring."""
 
-    def __init__(self, model: QuadraticModel, polyhedron: Polyhedron, kkt: KKTSystem) -> None:
+    def __init__(
+        self, model: QuadraticModel, polyhedron: Polyhedron, kkt: KKTSystem, longest: float
+    ) -> None:
+        self._longest = longest
         self._model, self._polyhedron, self._kkt = model, polyhedron, kkt
         self.nu = np.zeros(model.residual.size)
         self.lam = np.zeros(polyhedron.bl.size)
@@ -108,6 +115,8 @@ class _ModelSystem(AbstractCentralSystem):
         self._factor: FaceFactor
 
     def factorize(self, x: Box, s: Box) -> bool:
+        if np.max(np.abs(x.v), initial=0.0) > self._longest:
+            return False
         model = self._model
         self._x, self._s = x, s
         limited = s.fixed | s.has_low | s.has_high
