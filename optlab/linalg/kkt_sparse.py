@@ -98,7 +98,9 @@ class SparseKKT:
 
         def factorize() -> SparseFaceFactor:
             values = analysis.pattern.assemble(*entries, alive)
-            return SparseFaceFactor(analysis, values, self._sizes, wanted)
+            factor = SparseFaceFactor(analysis, values, self._sizes, wanted)
+            self._last = _Factored(analysis, entries, factor)
+            return factor
 
         if low_rank is not None:
             return LowRankFaceFactor(factorize(), low_rank, wanted)
@@ -107,9 +109,7 @@ class SparseKKT:
             bordered = known.neighbour(alive, wanted, factorize)
             if bordered is not None:
                 return bordered
-        factor = factorize()
-        self._last = _Factored(analysis, entries, factor)
-        return factor
+        return factorize()
 
     @property
     def is_heavy(self) -> bool:
