@@ -45,8 +45,9 @@ NEW_COLUMNS = 8
 NEW_PART = 0.5
 # Columns of a border; beyond, the dense part of every solve is no longer small.
 MAX_COLUMNS = 60
-# Residual of a solve, relative to its right-hand side, above which the face is factored afresh.
-ACCEPTED_RESIDUAL = 1e-8
+# Backward error of a solve with the regularised matrix above which the face is factored afresh. (That
+# matrix, because where K is singular no factor has a small residual with K itself.)
+ACCEPTED_ERROR = 1e-9
 # A pivot of the small system below this is not told from zero: the face is factored afresh.
 SMALLEST_PIVOT = 1e-9
 
@@ -81,6 +82,8 @@ class Border:
         primal, dual = base.regularisation
         self._diagonal = np.full(self.scale.size, primal)
         self._diagonal[base.sizes[0] :] = -dual
+        inside = self._between[self._face]
+        self._diagonal[self._face] /= inside * inside
         self._place: dict[int, int] = {}
         # K_FF^{-1} C by columns, and the products C' K_FF^{-1} C, both growing.
         self._Z = np.zeros((self.scale.size, 2 * self._most), order="F")
@@ -132,6 +135,11 @@ class Border:
             small[:k, :k] += self._K[entering][:, entering].toarray()
             small[range(k), range(k)] += self._diagonal[entering]
         return small, self._Z[:, places]
+
+    def regularised_matvec(self, v: FloatArray) -> FloatArray:
+        """Multiply by the equilibrated K with the factor's regularisation."""
+        product: FloatArray = self._K @ v + self._diagonal * v
+        return product
 
     def matvec(self, v: FloatArray) -> FloatArray:
         """Multiply by the equilibrated K."""
@@ -196,17 +204,22 @@ class BorderedFaceFactor(AbstractFaceFactor):
         return np.where(self._alive, self._border.matvec(v), 0.0)
 
     def _solve_stacked(self, b: FloatArray) -> FloatArray:
-        if self._instead is None:
-            scale = self._border.scale
-            scaled = np.where(self._alive, b * scale, 0.0)
-            x, residual = refined_solve(self._matvec, self._apply_inverse, scaled)
-            self.residual = norm(residual) / (norm(scaled) or 1.0)
-            if self.residual <= ACCEPTED_RESIDUAL:
-                return scale * x
+        scale = self._border.scale
+        scaled = np.where(self._alive, b * scale, 0.0)
+        if self._instead is None and not self._is_accurate(scaled):
             self._instead = self._afresh()
-        x = self._instead._solve_stacked(b)
-        self.residual = self._instead.residual
-        return x
+        if self._instead is not None:
+            x = self._instead._solve_stacked(b)
+            self.residual = self._instead.residual
+            return x
+        x, residual = refined_solve(self._matvec, self._apply_inverse, scaled)
+        self.residual = norm(residual) / (norm(scaled) or 1.0)
+        return scale * x
+
+    def _is_accurate(self, b: FloatArray) -> bool:
+        y = self._apply_inverse(b)
+        residual = np.where(self._alive, b - self._border.regularised_matvec(y), 0.0)
+        return norm(residual) <= ACCEPTED_ERROR * (norm(b) + norm(y))
 
     @property
     def diagnostics(self) -> Mapping[str, float | str]:
