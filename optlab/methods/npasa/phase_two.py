@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optlab.methods.npasa.estimates import estimate
-from optlab.methods.pasa.face import Effort
+from optlab.methods.pasa.face import Curved, Effort
 from optlab.methods.pasa.kernel import FAILED, feasible
 from optlab.methods.pasa.model import QuadraticModel
 from optlab.methods.pasa.working_set import active_at
@@ -103,13 +103,15 @@ def identify(
     model = _model(work, start, regularization)
     if held is None:
         held = _binding(work, start)
-    effort = Effort(IDENTIFICATION_CHANGES)
+    effort = Effort(IDENTIFICATION_CHANGES, curvature=Curved.REFUSED)
     found = work.faces.primal_dual(model, x, held, start.mu, effort)
-    if found is not None and found.sigma <= work.faces.convexifier.smallest_shift(model):
+    if found is not None:
         return found
     if NEARLY_STATIONARY * (1.0 + float(np.max(np.abs(start.y), initial=0.0))) < start.E1:
         return None
-    return work.faces.primal_dual(model, x, held, start.mu, replace(effort, convexify=False))
+    return work.faces.primal_dual(
+        model, x, held, start.mu, replace(effort, curvature=Curved.TAKEN)
+    )
 
 
 def _binding(work: Workspace, start: Estimate) -> WorkingSet:

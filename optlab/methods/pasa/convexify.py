@@ -90,17 +90,19 @@ class Convexifier:
         factor = self._factor(model, held)
         if sum(factor.inertia[:2]) and not factor.inertia.zero:
             return factor, model
-        shift = max(model.shift, FIRST_SHIFT)
-        metric = model.metric if model.shift else curvature_radii(model.hessian)
-        added = max(model.convexified, shift * float(np.max(metric)))
-        model = replace(model, shift=shift, metric=metric, convexified=added)
+        model = _with_first_shift(model)
         factor = self._factor(model, held)
         return (factor if sum(factor.inertia[:2]) else None), model
 
-    @staticmethod
-    def smallest_shift(model: QuadraticModel) -> float:
-        """Return the curvature of the first shift: it decides flat directions, bends no others."""
-        return FIRST_SHIFT * float(np.max(curvature_radii(model.hessian)))
+    def if_convex(
+        self, model: QuadraticModel, held: WorkingSet
+    ) -> tuple[FaceFactor | None, QuadraticModel]:
+        """Return a factor with the right inertia if at most the smallest shift is needed for it."""
+        factor = self._factor(model, held)
+        if not factor.inertia_ok and model.shift == 0.0:
+            model = _with_first_shift(model)
+            factor = self._factor(model, held)
+        return (factor if factor.inertia_ok else None), model
 
     def _factor(self, model: QuadraticModel, held: WorkingSet) -> FaceFactor:
         reflected = model.convexified > 0.0 and isinstance(model.hessian, np.ndarray)
@@ -183,6 +185,14 @@ class Convexifier:
             return None
         A = self.polyhedron.A
         return scipy.linalg.null_space(_full(A)[np.ix_(active, held.free)])
+
+
+def _with_first_shift(model: QuadraticModel) -> QuadraticModel:
+    """Add the first shift: it decides flat directions and hardly bends others."""
+    shift = max(model.shift, FIRST_SHIFT)
+    metric = model.metric if model.shift else curvature_radii(model.hessian)
+    added = max(model.convexified, shift * float(np.max(metric)))
+    return replace(model, shift=shift, metric=metric, convexified=added)
 
 
 def _full(matrix: Any) -> Any:

@@ -18,6 +18,7 @@ authors' later version and the projected searches of Moré and Toraldo (SIAM J. 
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from optlab.methods.pasa.working_set import Blocking
     from optlab.typing import Vector
 
-__all__ = ["Effort", "FaceSolver", "FaceStep"]
+__all__ = ["Curved", "Effort", "FaceSolver", "FaceStep"]
 
 HELD_TOLERANCE = 1e-9
 """Gap of a held row, relative to |a_i| (1 + |x|), that one solve with refinement may leave."""
@@ -60,6 +61,15 @@ PRIMAL_DUAL_CHANGES = 20
 mostly does within ten."""
 
 
+class Curved(enum.Enum):
+    """What is done about a model that is not convex on a face."""
+
+    MADE_CONVEX = "made convex"
+    REFUSED = "refused"
+    TAKEN = "taken as it is"
+    """The result is a stationary point of the model, of any kind."""
+
+
 @dataclass(frozen=True, slots=True)
 class Effort:
     """How long the primal-dual method may go on, and with which models."""
@@ -70,8 +80,7 @@ class Effort:
     far: float = np.inf
     """Constraints that may be wrong on one face, where factorizations are dear."""
 
-    convexify: bool = True
-    """Whether the model is made convex; if not, the result is a stationary point of the model."""
+    curvature: Curved = Curved.MADE_CONVEX
 
 
 USUAL = Effort()
@@ -204,7 +213,11 @@ class FaceSolver:
         at.mu[held.rows == 0] = 0.0
         seen: set[bytes] = set()
         convexifier = self.convexifier
-        factorize = convexifier.factorize if effort.convexify else convexifier.as_it_is
+        factorize = {
+            Curved.MADE_CONVEX: convexifier.factorize,
+            Curved.REFUSED: convexifier.if_convex,
+            Curved.TAKEN: convexifier.as_it_is,
+        }[effort.curvature]
         fewest, since = held.bounds.size + held.rows.size + 1, 0
         for changes in range(effort.changes):
             key = at.held.bounds.tobytes() + at.held.rows.tobytes()
