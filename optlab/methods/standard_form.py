@@ -39,17 +39,23 @@ class RowSlice:
     _picked: Any = None
     _indices: Any = None
     _pattern: Any = None
+    _last: tuple[Any, Any] = (None, None)
 
     def __call__(self, matrix: Any) -> Any:
-        """Return ``matrix[rows]`` without searching the pattern again."""
+        """Return ``matrix[rows]`` without searching the pattern, or building it, again."""
         if self.everything:
             return matrix
         if isinstance(matrix, np.ndarray):
             return matrix[self.rows]
+        if self._last[0] is matrix:
+            return self._last[1]
         if self._pattern is not matrix.indices:
             self._analyse(matrix)
         shape = (self.rows.size, matrix.shape[1])
-        return csr_array((matrix.data[self._picked], self._indices, self._indptr), shape=shape)
+        data = matrix.data[self._picked]
+        sliced = csr_array((data, self._indices, self._indptr), shape=shape)
+        self._last = (matrix, sliced)
+        return sliced
 
     def _analyse(self, matrix: Any) -> None:
         counts = np.diff(matrix.indptr)[self.rows]
