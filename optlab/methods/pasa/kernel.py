@@ -84,6 +84,9 @@ class KernelState:
     evaluations: int = 0
     """Trial points of the last step."""
 
+    radius: float = math.inf
+    """Longest model step that is tried next (max-norm): some times the last one, if that was cut."""
+
     reference: Reference | None = None
     """What the nonmonotone search compares with; None stands for the value itself."""
 
@@ -112,6 +115,10 @@ UNBOUNDED_VALUE = -1e20
 LONGEST_MODEL_STEP = 1e3
 """Longest step, relative to 1 + |x|, for which a quadratic model is believed (max-norm): a nearly flat
 model would throw the iterate out of the region where anything is known. The search may go further."""
+RADIUS_GROWTH = 3.0
+"""How much longer than a step that was cut the next one may be (2026-11, 132 CUTEst problems: 4 % fewer
+evaluations and CPU time; 2 and 4 save less, 10 nothing)."""
+
 ROW_TOLERANCE = 1e-11
 """Violation of a row, relative to |a_i| (1 + |x|), above which an iterate is projected again."""
 
@@ -182,6 +189,7 @@ class Kernel:
         s = found.step
         size = float(np.max(np.abs(s), initial=0.0))
         longest = LONGEST_MODEL_STEP * (1.0 + float(np.max(np.abs(state.x), initial=0.0)))
+        longest = min(longest, state.radius)
         if size > longest:
             s = s * (longest / size)
         slope = float(state.gradient @ s)
@@ -282,11 +290,14 @@ class Kernel:
         if result.size > 1.0:
             mu = found.row_multipliers
         nu = found.block_multipliers if result.size == 1.0 else None
+        moved = float(np.max(np.abs(x_new - x), initial=0.0))
+        whole = result.size >= 1.0 and s is found.step
         return self._advance(
             state,
             x_new,
             mu,
             phase=Phase.FACE,
+            radius=math.inf if whole else RADIUS_GROWTH * moved,
             sigma=found.sigma,
             block_multipliers=nu,
             evaluations=trials + result.trials,
