@@ -118,7 +118,6 @@ model would throw the iterate out of the region where anything is known. The sea
 RADIUS_GROWTH = 3.0
 """How much longer than a step that was cut the next one may be (2026-11, 132 CUTEst problems: 4 % fewer
 evaluations and CPU time; 2 and 4 save less, 10 nothing)."""
-
 ROW_TOLERANCE = 1e-11
 """Violation of a row, relative to |a_i| (1 + |x|), above which an iterate is projected again."""
 
