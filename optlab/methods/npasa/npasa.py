@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from optlab.core.method import AbstractMethod, MethodInfo, WarmStart
-from optlab.core.progress import Column, Progress
+from optlab.core.progress import Column
 from optlab.core.reduction import Chain, FixedVariables, GradientScaling, Presolve, Slacks
 from optlab.core.registry import register
 from optlab.core.status import StopReason
@@ -44,7 +44,7 @@ from optlab.methods.npasa import phase_one, phase_two
 from optlab.methods.npasa import warm as warm_start
 from optlab.methods.npasa.estimates import acceptable, first_estimate
 from optlab.methods.npasa.feasibility import least_infeasible
-from optlab.methods.npasa.setup import workspace
+from optlab.methods.npasa.setup import balanced_penalty, known_penalty, workspace
 from optlab.methods.npasa.state import Phase, State
 from optlab.methods.pasa.kernel import feasible
 from optlab.methods.standard_form import StandardForm
@@ -52,6 +52,7 @@ from optlab.methods.standard_form import StandardForm
 if TYPE_CHECKING:
     from optlab.core.oracle import Oracle
     from optlab.core.problem import Problem
+    from optlab.core.progress import Progress
     from optlab.core.reduction import Inverse
     from optlab.typing import Vector
 
@@ -70,6 +71,9 @@ IDLE_ITERATIONS = 12
 
 IDLE_LEVEL = 1e-4
 """E_1 below which a problem is nearly solved in this sense."""
+
+NEARLY_FEASIBLE = 1e-4
+"""E_c relative to the start's at which a system of equations is not given up before phase one has tried."""
 
 STALL_FACTOR = 0.9
 """E_c that falls by less counts as a stall; see STALLS."""
@@ -188,7 +192,9 @@ class NPASA(AbstractMethod[State]):
     def step(self, oracle: Oracle, state: State) -> State:  # noqa: ARG002 - the form holds it
         """Take one major iteration: a phase-two sweep if it pays, else a phase-one step."""
         if state.feasibility_first:
-            return self._judge(self._feasibility(replace(state, feasibility_first=False)))
+            found = self._feasibility(replace(state, feasibility_first=False))
+            nearly = found.best.Ec <= NEARLY_FEASIBLE * state.best.Ec
+            return self._judge(replace(found, infeasible=found.infeasible and not nearly))
         if state.warm is not None:
             resumed = self._resume(state, state.warm)
             if resumed is not None:
@@ -212,28 +218,7 @@ class NPASA(AbstractMethod[State]):
 
     def progress(self, state: State) -> Progress:
         """Report the iterate with the estimators as columns."""
-        best = state.best
-        form = state.work.form
-        return Progress(
-            x=best.x,
-            f=state.f,
-            primal=float(np.max(np.abs(form.h(best.x)), initial=0.0)),
-            dual=best.Em1,
-            complementarity=None,
-            step=state.step,
-            y=form.multipliers(best.y, best.mu),
-            z=-best.reduced,
-            extras={
-                "phase": state.phase.value,
-                "penalty": state.penalty,
-                "Em0": best.Em0,
-                "Em1": best.Em1,
-                "Ec": best.Ec,
-                "inner": state.inner,
-                "sigma": state.sigma,
-                "unbounded": state.unbounded,
-            },
-        )
+        return state.report()
 
     def stop(self, state: State) -> StopReason | None:
         """End when the certificate is reached, or when no phase improves the iterate."""
@@ -257,14 +242,9 @@ class NPASA(AbstractMethod[State]):
     # -- set-up --------------------------------------------------------------------------------
 
     def _first_penalty(self, f: float, h: Vector, warm: WarmStart | None = None) -> float:
-        """Balance f and |h|^2 at the start, as ALGENCAN does: rho = 10 max(1,|f|)/max(1,|h|^2/2)."""
         if self.penalty is not None:
             return self.penalty
-        known = None if warm is None else warm.extras.get("penalty")
-        if isinstance(known, float) and 0.0 < known <= self.penalty_max:
-            return known
-        balance = 10.0 * max(1.0, abs(f)) / max(1.0, 0.5 * float(h @ h))
-        return float(np.clip(0.5 * balance, 1e-2, 1e4))
+        return known_penalty(warm, self.penalty_max) or balanced_penalty(f, h)
 
     # -- transitions ---------------------------------------------------------------------------
 

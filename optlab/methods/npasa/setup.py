@@ -18,8 +18,9 @@ from optlab.methods.pasa.objective import Curvature
 if TYPE_CHECKING:
     from optlab.core.method import WarmStart
     from optlab.methods.standard_form import StandardForm
+    from optlab.typing import Vector
 
-__all__ = ["known_structure", "workspace"]
+__all__ = ["balanced_penalty", "known_penalty", "known_structure", "workspace"]
 
 
 def workspace(
@@ -49,3 +50,15 @@ def known_structure(warm: WarmStart | None) -> Structure | None:
     """Return the pattern analyses that an earlier solve has left."""
     found = None if warm is None else warm.extras.get("structure")
     return found if isinstance(found, Structure) else None
+
+
+def known_penalty(warm: WarmStart | None, largest: float) -> float | None:
+    """Return the penalty that an earlier solve ended with."""
+    found = None if warm is None else warm.extras.get("penalty")
+    return found if isinstance(found, float) and 0.0 < found <= largest else None
+
+
+def balanced_penalty(f: float, h: Vector) -> float:
+    """Balance f and |h|^2 at the start, as ALGENCAN does: rho = 10 max(1,|f|)/max(1,|h|^2/2)."""
+    balance = 10.0 * max(1.0, abs(f)) / max(1.0, 0.5 * float(h @ h))
+    return float(np.clip(0.5 * balance, 1e-2, 1e4))

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from optlab.core.progress import Progress
+
 if TYPE_CHECKING:
     from optlab.linalg.projection import Projector
     from optlab.methods.npasa.augmented import SlackRows
@@ -140,3 +142,27 @@ class State:
     unbounded: bool = False
     blocked: bool = False
     """No phase can improve the iterate any more."""
+
+    def report(self) -> Progress:
+        """Report the iterate with the estimators as columns."""
+        best, form = self.best, self.work.form
+        return Progress(
+            x=best.x,
+            f=self.f,
+            primal=float(np.max(np.abs(form.h(best.x)), initial=0.0)),
+            dual=best.Em1,
+            complementarity=None,
+            step=self.step,
+            y=form.multipliers(best.y, best.mu),
+            z=-best.reduced,
+            extras={
+                "phase": self.phase.value,
+                "penalty": self.penalty,
+                "Em0": best.Em0,
+                "Em1": best.Em1,
+                "Ec": best.Ec,
+                "inner": self.inner,
+                "sigma": self.sigma,
+                "unbounded": self.unbounded,
+            },
+        )
