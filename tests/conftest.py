@@ -25,6 +25,9 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 ROOT = Path(__file__).parent.parent
 
+# They are imported by name; collecting them for doctests would import them a second time.
+collect_ignore = ["plugins"]
+
 
 @pytest.fixture(scope="session")
 def root() -> Path:

@@ -9,7 +9,8 @@ import optlab
 from optlab.core.registry import known_methods
 from optlab.testing import BATTERY, CHECKS, Case, check_method
 
-METHODS = [method.info.name for method in known_methods()]
+# Ours; the tests of other parts register methods that do wrong on purpose.
+METHODS = [m.info.name for m in known_methods() if m.__module__.startswith("optlab.")]
 
 
 @pytest.mark.parametrize("check", CHECKS)

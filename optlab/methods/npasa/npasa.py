@@ -280,7 +280,9 @@ class NPASA(AbstractMethod[State]):
         """Work on the current augmented Lagrangian; when it is minimised, update (section 3)."""
         sub = state.subproblem or self._open(state)
         before = sub.inner
-        sub, verdict = phase_one.advance(state.work, sub, self.inner_chunk)
+        # Without nonlinear rows there is one augmented Lagrangian: report each of its iterations.
+        chunk = self.inner_chunk if state.work.form.mh else 1
+        sub, verdict = phase_one.advance(state.work, sub, chunk)
         new = phase_one.first_order_estimate(state.work, sub)
         after = replace(
             state,

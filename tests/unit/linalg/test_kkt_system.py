@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from optlab.linalg import factorization, kkt_sparse
+from optlab.linalg import factorization, kkt_analysis
 from optlab.linalg.factorization import is_available
 from optlab.linalg.kkt_dense import DenseKKT
 from optlab.linalg.kkt_sparse import SparseKKT
@@ -160,7 +160,7 @@ def test_sparse_path_keeps_one_analysis_for_all_faces(monkeypatch: pytest.Monkey
         made.append(args[1])
         return original(*args)
 
-    monkeypatch.setattr(kkt_sparse, "analyze", counting)
+    monkeypatch.setattr(kkt_analysis, "analyze", counting)
     W, J, A = (sp.csr_array(M) for M in (case.W, case.J, case.A))
     system = SparseKKT(case.n, case.mh, A)
     free = case.free.copy()
@@ -258,7 +258,7 @@ def test_a_pattern_without_a_good_ordering_is_factored_in_blocks() -> None:
     )
     # SSIDS works on dense blocks, too.
     assert factor.diagnostics["backend"] == ("ssids" if is_available("ssids") else "dense")
-    assert float(factor.diagnostics["fill_ratio"]) > 5.0
+    assert float(factor.diagnostics["fill_ratio"]) > 4.0
     x = factor.solve(np.ones(n))[0]
     np.testing.assert_allclose(W @ x, 1.0, atol=1e-10)
 
