@@ -75,6 +75,10 @@ IDLE_LEVEL = 1e-4
 NEARLY_FEASIBLE = 1e-4
 """E_c relative to the start's at which a system of equations is not given up before phase one has tried."""
 
+LONE_CHUNK = 5
+"""Iterations of PASA in one major iteration where there are no nonlinear rows: a report costs as much as a
+tenth of a small one."""
+
 STALL_FACTOR = 0.9
 """E_c that falls by less counts as a stall; see STALLS."""
 
@@ -280,8 +284,8 @@ class NPASA(AbstractMethod[State]):
         """Work on the current augmented Lagrangian; when it is minimised, update (section 3)."""
         sub = state.subproblem or self._open(state)
         before = sub.inner
-        # Without nonlinear rows there is one augmented Lagrangian: report each of its iterations.
-        chunk = self.inner_chunk if state.work.form.mh else 1
+        # Without nonlinear rows there is one augmented Lagrangian: report more often.
+        chunk = self.inner_chunk if state.work.form.mh else LONE_CHUNK
         sub, verdict = phase_one.advance(state.work, sub, chunk)
         new = phase_one.first_order_estimate(state.work, sub)
         after = replace(
