@@ -35,7 +35,7 @@ S = TypeVar("S")
 
 NO_LIMITS = Limits()
 
-_MAX_TIGHTENINGS = 3
+_MAX_TIGHTENINGS = 10
 """How often a method may be asked to go on after the checker refused its point."""
 
 _NUMERICAL_ERRORS = (

@@ -75,6 +75,9 @@ IDLE_LEVEL = 1e-4
 NEARLY_FEASIBLE = 1e-4
 """E_c relative to the start's at which a system of equations is not given up before phase one has tried."""
 
+SMALLEST_TOL = 1e-18
+"""E_1 below which nothing more is asked for, whatever the scaling of the problem makes of it."""
+
 LONE_CHUNK = 5
 """Iterations of PASA in one major iteration where there are no nonlinear rows: a report costs as much as a
 tenth of a small one."""
@@ -234,7 +237,7 @@ class NPASA(AbstractMethod[State]):
 
     def tighten(self, state: State, factor: float) -> State | None:
         """Go on with a smaller tolerance: the user's residuals are ``factor`` times too large."""
-        if state.tol < 1e-13:
+        if state.tol < SMALLEST_TOL:
             return None
         return replace(state, tol=0.5 * state.tol / factor, converged=False)
 
