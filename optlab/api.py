@@ -11,7 +11,7 @@ import numpy as np
 from optlab.core.control import Limits
 from optlab.core.derivatives import Differences, estimate_derivatives, wanted_differences
 from optlab.core.driver import run
-from optlab.core.guesses import LastPoint, refuted
+from optlab.core.guesses import LastPoint, believing, refuted
 from optlab.core.method import AbstractMethod, MethodInfo, WarmStart
 from optlab.core.observers import History, user_callback
 from optlab.core.options import (
@@ -125,8 +125,8 @@ def minimize(
     -----
     When a problem does not say which rows are linear (``Problem.linear`` is None) they are found
     by comparing the Jacobian at three points, which is counted, and verified at the solution. If a
-    row turns out to be nonlinear after all, the solve goes on with that row as nonlinear. The same
-    holds for the pattern of an estimated Jacobian.
+    row turns out to be nonlinear after all, or rows that were found contradict each other, the solve
+    goes on with them as nonlinear. The same holds for the pattern of an estimated Jacobian.
     """
     problem = _problem(problem_or_fun, x0, params, (jac, hess, bounds))
     wanted = wanted_differences(derivatives)
@@ -139,7 +139,8 @@ def minimize(
         watchers = (*watchers, user_callback(callback))
     if method == "auto" and isinstance(options, AbstractMethod):
         method, options = options, None
-    early = None if method == "auto" else build_method(method, tol, options)
+    auto = method == "auto"
+    early = None if auto else build_method(method, tol, options)
     if wanted is not None and (early is None or early.info.needs_gradient):
         problem = estimate_derivatives(problem, wanted)
     # Peers make nothing of the knowledge which rows are linear.
@@ -152,18 +153,26 @@ def minimize(
     if probed:
         problem = problem.replace(linear=find_linear_rows(oracle, start))
         oracle = _again(oracle, problem)
-    chosen = build_method(choose_method(problem) if method == "auto" else method, tol, options)
+    chosen = build_method(choose_method(problem) if auto else method, tol, options)
     check_capabilities(chosen.info, problem)
     if not (probed or problem.derivatives == "estimated"):
         return run(chosen, oracle, start, limits, watchers, warm=warm, seed=seed)
     last = LastPoint()
-    result = run(chosen, oracle, start, limits, (*watchers, last), warm=warm, seed=seed)
+
+    def solve(door: Oracle, rest: Limits) -> Result:
+        suited = build_method(choose_method(door.problem), tol, options) if auto else chosen
+        check_capabilities(suited.info, door.problem)
+        return run(suited, door, start, rest, (*watchers, last), warm=warm, seed=seed)
+
+    oracle, result = (
+        believing(solve, oracle, limits) if probed else (oracle, solve(oracle, limits))
+    )
     left = _left(limits, result, oracle)
     revised = refuted(result, oracle, left, last, probed=probed)
     if revised is None:
         return _counted(result, oracle)
     problem = revised
-    if method == "auto":
+    if auto:
         chosen = build_method(choose_method(problem), tol, options)
     check_capabilities(chosen.info, problem)
     return _resumed(result, chosen, _again(oracle, problem), limits, watchers)

@@ -7,7 +7,10 @@ steps of the differences were good enough for the accuracy that was wanted.
 
 from __future__ import annotations
 
+import time
 import warnings
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,20 +18,20 @@ import numpy as np
 from optlab.core.control import BudgetSpent
 from optlab.core.derivatives.accuracy import derivative_error, refined
 from optlab.core.derivatives.jacobian import EstimatedJacobian
+from optlab.core.oracle import Oracle
 from optlab.core.probe import still_linear
 from optlab.core.status import PointStatus, StopReason
-from optlab.errors import EvaluationError, OptlabWarning
+from optlab.errors import CapabilityError, EvaluationError, OptlabWarning, ProblemError
 from optlab.typing import is_a
 
 if TYPE_CHECKING:
     from optlab.core.control import Limits
-    from optlab.core.oracle import Oracle
     from optlab.core.problem import Problem
     from optlab.core.progress import Progress
     from optlab.core.result import Result
     from optlab.typing import Mask, Vector
 
-__all__ = ["LastPoint", "refuted"]
+__all__ = ["LastPoint", "believing", "refuted"]
 
 _BLAME = 0.1
 """Share of the residuals that the error of the derivatives must have to be the reason for them."""
@@ -91,6 +94,69 @@ def refuted(
     finally:
         oracle.restore_limits(before)
     return problem.replace(**changes) if changes else None
+
+
+def believing(
+    solve: Callable[[Oracle, Limits], Result], oracle: Oracle, limits: Limits
+) -> tuple[Oracle, Result]:
+    """Solve, taking back the guess that rows are linear where they have no common point.
+
+    Far from the points of the probe such rows may be nonlinear, and then they prove nothing.
+
+    Parameters
+    ----------
+    solve
+        Solves the oracle's problem within limits.
+    oracle
+        Door to a problem with guessed linear rows.
+
+    Returns
+    -------
+    Oracle, Result
+        The door that was used in the end, and the result.
+
+    Raises
+    ------
+    ProblemError
+        That of the solve, when it is another one or the method takes linear rows only.
+    """
+    begun, spent = time.monotonic(), oracle.counts["objective"]
+    try:
+        return oracle, solve(oracle, limits)
+    except ProblemError as error:
+        linear = _not_contradicting(error, oracle.problem)
+        if linear is None:
+            raise
+        renewed = Oracle(oracle.problem.replace(linear=linear), executor=oracle.executor)
+        renewed.counts, renewed.callback_time = oracle.counts, oracle.callback_time
+        evals, seconds = limits.max_eval, limits.max_time
+        left = replace(
+            limits,
+            max_eval=evals and max(0, evals - (oracle.counts["objective"] - spent)),
+            max_time=seconds and max(0.0, seconds - (time.monotonic() - begun)),
+        )
+        try:
+            return believing(solve, renewed, left)
+        except CapabilityError:
+            raise error from None
+
+
+def _not_contradicting(error: ProblemError, problem: Problem) -> Mask | None:
+    """Return the rows that may stay linear; None when the error does not blame guessed rows."""
+    ray: Vector | None = getattr(error, "ray", None)
+    linear = problem.linear
+    if ray is None or linear is None or not linear.any():
+        return None
+    # The ray of a reduced problem numbers rows that are not the user's: all guesses are in doubt then.
+    blamed = linear & (ray != 0.0) if ray.size == problem.m else linear
+    blamed = blamed if blamed.any() else linear
+    warnings.warn(
+        f"{int(blamed.sum())} row(s) that looked linear near the start point contradict each other or "
+        "the bounds; solving with them as nonlinear. Pass linear=... to optlab.Problem to avoid this.",
+        OptlabWarning,
+        stacklevel=5,
+    )
+    return linear & ~blamed
 
 
 def _finer(result: Result, oracle: Oracle) -> dict[str, Any]:

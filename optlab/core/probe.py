@@ -41,6 +41,9 @@ def find_linear_rows(oracle: Oracle, x0: Vector) -> Mask:
     it. The Jacobian and the rows are evaluated three times each, counted like all evaluations. A
     probe that cannot be evaluated is tried nearer; if that fails too, no row is called linear.
 
+    A row that stays constant is not called linear: it is more likely flat near the start only, as
+    max(0, x_1 - 5)**3 is, and as a linear row it would be dropped, or prove the problem infeasible.
+
     An estimated Jacobian is too coarse for that: the rows are then compared with their mean at the ends
     of two segments, in six evaluations.
 
@@ -58,11 +61,15 @@ def find_linear_rows(oracle: Oracle, x0: Vector) -> Mask:
     """
     rng = np.random.default_rng(_SEED)
     mask = np.ones(oracle.m, dtype=bool)
+    steep = np.zeros(oracle.m, dtype=bool)
     base = np.clip(x0, oracle.lb, oracle.ub)
     estimated = is_a(oracle.problem.jacobian, AbstractEstimate)
     compare = _affine_between if estimated else still_linear
     try:
-        (oracle.constraints if estimated else oracle.jacobian)(base)
+        if estimated:
+            oracle.constraints(base)
+        else:
+            steep = row_max(oracle.jacobian(base)) > 0.0
     except EvaluationError:
         return ~mask
     for spread in _SPREADS:
@@ -71,12 +78,14 @@ def find_linear_rows(oracle: Oracle, x0: Vector) -> Mask:
             x = np.clip(base + shrink * spread * direction, oracle.lb, oracle.ub)
             try:
                 mask &= compare(oracle, base, x)
+                if estimated:
+                    steep |= oracle.constraints(x) != oracle.constraints(base)
             except EvaluationError:
                 continue
             break
         else:
             return np.zeros(oracle.m, dtype=bool)
-    return mask
+    return mask & steep
 
 
 @np.errstate(all="ignore")

@@ -137,6 +137,83 @@ def test_a_row_that_only_looked_linear_is_caught_at_the_solution() -> None:
     assert result.method == "npasa"
 
 
+def looks_empty(**more: Any) -> optlab.Problem:
+    """Return a problem with a row that would have no point within the bounds if it were linear.
+
+    Row 0 is x0 + 10 max(0, x0 - 2)^2 >= 8, affine for x0 <= 2 (every probe is there); row 1 is affine.
+    """
+    given: dict[str, Any] = {
+        "objective": lambda x: float(x @ x),
+        "gradient": lambda x: 2.0 * x,
+        "constraints": lambda x: np.array(
+            [x[0] + 10.0 * max(0.0, x[0] - 2.0) ** 2, x[0] + x[1]]
+        ),
+        "jacobian": lambda x: np.array([[1.0 + 20.0 * max(0.0, x[0] - 2.0), 0.0], [1.0, 1.0]]),
+        "x0": np.array([0.5, 0.5]),
+        "lb": 0.0,
+        "ub": 4.0,
+        "cl": [8.0, 1.0],
+        "cu": [np.inf, np.inf],
+    }
+    return optlab.Problem(**(given | more))
+
+
+@pytest.mark.parametrize("method", ["auto", "npasa"])
+@pytest.mark.parametrize("options", [{}, {"presolve": False}])
+def test_rows_only_guessed_linear_prove_nothing(method: str, options: dict[str, Any]) -> None:
+    problem = looks_empty()
+    with pytest.warns(OptlabWarning, match="contradict"):
+        result = optlab.minimize(problem, method=method, options=options)
+    assert result.success
+    root = 2.0 + (-1.0 + np.sqrt(241.0)) / 20.0
+    assert np.allclose(result.x, [root, 0.0], atol=1e-6)
+    assert result.method == "npasa"
+
+
+def test_what_a_failed_guess_cost_counts() -> None:
+    calls = []
+
+    def objective(x: Any) -> float:
+        calls.append(x)
+        return float(x @ x)
+
+    with pytest.warns(OptlabWarning, match="contradict"):
+        result = optlab.minimize(looks_empty(objective=objective), max_eval=3)
+    assert len(calls) <= 3
+    assert result.evaluations["objective"] == len(calls)
+
+
+def test_rows_declared_linear_still_prove_emptiness() -> None:
+    for method in ("auto", "npasa"):
+        with pytest.raises(ProblemError, match=r"no (common )?point|empty"):
+            optlab.minimize(looks_empty(linear=[True, True]), method=method)
+
+
+def test_a_method_for_linear_rows_raises_what_it_found() -> None:
+    with (
+        pytest.warns(OptlabWarning, match="contradict"),
+        pytest.raises(ProblemError, match=r"no (common )?point|empty"),
+    ):
+        optlab.minimize(looks_empty(), method="pasa")
+
+
+def test_a_row_that_is_flat_at_the_start_is_no_proof() -> None:
+    problem = optlab.Problem(
+        objective=lambda x: float(x[0]),
+        gradient=lambda _x: np.ones(1),
+        constraints=lambda x: np.array([max(0.0, x[0] - 5.0) ** 3]),
+        jacobian=lambda x: np.array([[3.0 * max(0.0, x[0] - 5.0) ** 2]]),
+        x0=np.zeros(1),
+        cl=[1.0],
+    )
+    result = optlab.minimize(problem)
+    # No first-order step reduces the violation here: the honest word, and no exception.
+    assert result.point is optlab.PointStatus.INFEASIBLE_STATIONARY
+    again = optlab.minimize(problem, [5.5])
+    assert again.success
+    assert again.x[0] == pytest.approx(6.0)
+
+
 def test_warm_start_checks_its_size() -> None:
     first = optlab.minimize(fun, [0.0, 0.0], jac=jac)
     with pytest.raises(ProblemError, match="same size"):

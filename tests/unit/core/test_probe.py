@@ -7,6 +7,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from optlab import Problem
+from optlab.core.derivatives import Differences, estimate_derivatives
 from optlab.core.oracle import Oracle
 from optlab.core.probe import find_linear_rows, still_linear
 
@@ -39,8 +40,25 @@ def test_rows_are_told_apart() -> None:
     kinds = (AFFINE, PRODUCT, CUBE, LIAR, EMPTY)
     problem = rows([row for row, _ in kinds], [gradient for _, gradient in kinds])
     assert find_linear_rows(Oracle(problem), problem.x0).tolist() == [
-        True, False, False, False, True,
+        True, False, False, False, False,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("estimated", [False, True])
+def test_a_row_that_is_flat_near_the_start_is_not_called_linear(*, estimated: bool) -> None:
+    flat = (
+        lambda x: max(0.0, x[0] - 5.0) ** 3,
+        lambda x: [3.0 * max(0.0, x[0] - 5.0) ** 2, 0.0],
+    )
+    problem = rows([AFFINE[0], flat[0]], [AFFINE[1], flat[1]])
+    if estimated:
+        problem = estimate_derivatives(problem.replace(jacobian=None), Differences())
+    assert find_linear_rows(Oracle(problem), problem.x0).tolist() == [True, False]
+
+
+def test_a_row_of_fixed_variables_alone_is_linear() -> None:
+    problem = rows([AFFINE[0]], [AFFINE[1]], lb=[0.0, 0.0], ub=[0.0, 0.0])
+    assert find_linear_rows(Oracle(problem), problem.x0).tolist() == [True]
 
 
 def test_huge_coefficients_are_no_reason_to_warn() -> None:
