@@ -146,7 +146,7 @@ def measure(case: Case, seed: int, method: str, n: int = 2000) -> dict[str, Any]
         for _ in range(REPEATS)
     ]
     record["cpu"] = median(cpu for cpu, _ in runs)
-    last = runs[-1][1]
+    last: Any = runs[-1][1]
     if method == "clarabel":
         return record | {"f": last}
     return record | {
