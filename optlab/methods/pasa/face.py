@@ -51,7 +51,10 @@ FAR = 0.05
 more, the central path is the shorter way."""
 
 HOPELESS = 5
-"""Factorizations without fewer violations and wrong signs after which the primal-dual method is left."""
+"""Factorizations without clearly fewer violations and wrong signs after which the primal-dual method is left."""
+
+FEWER = 0.8
+"""What is clearly fewer: where it converges their number falls by much at every change."""
 
 MANY = 40
 """Inequalities from which on an interior-point method comes before the primal active-set method."""
@@ -245,7 +248,7 @@ class FaceSolver:
                 )
             released = np.count_nonzero(wrong_bounds) + np.count_nonzero(wrong_rows)
             wrong = int(released) + outside.size()
-            fewest, since = (wrong, 0) if wrong < fewest else (fewest, since + 1)
+            fewest, since = (wrong, 0) if wrong < FEWER * fewest else (fewest, since + 1)
             too_far = wrong > effort.far and convexifier.kkt.is_heavy
             if since >= HOPELESS or too_far:
                 return None
