@@ -62,12 +62,13 @@ def find_linear_rows(oracle: Oracle, x0: Vector) -> Mask:
     rng = np.random.default_rng(_SEED)
     mask = np.ones(oracle.m, dtype=bool)
     steep = np.zeros(oracle.m, dtype=bool)
+    at_base = np.zeros(oracle.m)
     base = np.clip(x0, oracle.lb, oracle.ub)
     estimated = is_a(oracle.problem.jacobian, AbstractEstimate)
     compare = _affine_between if estimated else still_linear
     try:
         if estimated:
-            oracle.constraints(base)
+            at_base = oracle.constraints(base)
         else:
             steep = row_max(oracle.jacobian(base)) > 0.0
     except EvaluationError:
@@ -79,7 +80,7 @@ def find_linear_rows(oracle: Oracle, x0: Vector) -> Mask:
             try:
                 mask &= compare(oracle, base, x)
                 if estimated:
-                    steep |= oracle.constraints(x) != oracle.constraints(base)
+                    steep |= oracle.constraints(x) != at_base
             except EvaluationError:
                 continue
             break
@@ -122,6 +123,7 @@ def _difference(A: Matrix, B: Matrix) -> Any:
 
 def _affine_between(oracle: Oracle, x0: Vector, x: Vector) -> Mask:
     """Say which rows have, in the middle between two points, the mean of their values there."""
-    c0, c, middle = (oracle.constraints(p) for p in (x0, x, 0.5 * (x0 + x)))
+    # x comes last, because the caller asks for its values once more.
+    c0, middle, c = (oracle.constraints(p) for p in (x0, 0.5 * (x0 + x), x))
     reach = np.maximum(np.maximum(np.abs(c0), np.abs(c)), np.abs(middle))
     return np.asarray(np.abs(middle - 0.5 * (c0 + c)) <= _VALUES * np.maximum(reach, 1e-300))
