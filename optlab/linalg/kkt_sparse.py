@@ -111,10 +111,13 @@ class SparseKKT:
                 return bordered
         return factorize()
 
-    @property
-    def is_heavy(self) -> bool:
-        """Whether the columns of the factor have many entries."""
-        return bool(self.analyses) and self.analyses[0].mean_column > HEAVY
+    def is_heavy(
+        self, hessian: FloatArray | sp.csr_array, jacobian: FloatArray | sp.csr_array | None
+    ) -> bool:
+        """Whether the columns of a factor with these patterns have many entries."""
+        analysis = self._analysis(hessian, jacobian if self._sizes[1] else None)
+        analysis.symbolic(pivoting=False)
+        return analysis.mean_column > HEAVY
 
     def _analysis(
         self,

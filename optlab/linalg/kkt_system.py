@@ -129,10 +129,11 @@ class KKTSystem:
         """
         return self._path.factorize(W, J, dual_h, free, active, sigma)
 
-    @property
-    def is_heavy(self) -> bool:
+    def is_heavy(self, W: MatrixLike, J: FloatArray | sp.csr_array | None) -> bool:
         """Whether a factorization costs as much as many solves: the factor is nearly full."""
-        return isinstance(self._path, SparseKKT) and self._path.is_heavy
+        if isinstance(W, LowRank) or not isinstance(self._path, SparseKKT):
+            return False
+        return self._path.is_heavy(W, J)
 
     def factorize_convex(
         self,

@@ -81,7 +81,7 @@ class Effort:
     """Factorizations."""
 
     far: float = np.inf
-    """Constraints that may be wrong on one face, where factorizations are dear."""
+    """Constraints that may be wrong on one face."""
 
     curvature: Curved = Curved.MADE_CONVEX
 
@@ -154,9 +154,15 @@ class FaceSolver:
             Start for the row multipliers, shape (ml,).
         """
         inequalities = self._inequalities()
-        found = self.primal_dual(model, x, held, mu, Effort(far=FAR * inequalities))
-        if found is None and inequalities > MANY:
-            found = self._interior(model, x)
+        many, kkt = inequalities > MANY, self.convexifier.kkt
+        dear = many and kkt.is_heavy(model.hessian, model.jacobian)
+        found = None
+        if not dear or mu.any():
+            # Where factorizations are dear, and nothing is known of the face, the path comes first.
+            effort = Effort(far=FAR * inequalities if dear else np.inf)
+            found = self.primal_dual(model, x, held, mu, effort)
+        if found is None and many:
+            found = self._interior(model, x, dear=dear)
         if found is not None and self._descends(model, found):
             return found
         return self._primal(model, x, held, mu)
@@ -173,15 +179,20 @@ class FaceSolver:
         rows = (np.isfinite(poly.bl) | np.isfinite(poly.bu)) & (poly.bl < poly.bu)
         return int(np.count_nonzero(bounds) + np.count_nonzero(rows))
 
-    def _interior(self, model: QuadraticModel, x: Vector) -> FaceStep | None:
-        """Follow the central path, then finish on the face where it ends."""
+    def _interior(self, model: QuadraticModel, x: Vector, *, dear: bool) -> FaceStep | None:
+        """Follow the central path of a convex model, then finish on the face where it ends.
+
+        Whether it is convex is asked first, unless that factorization is dear: the path looks at the
+        inertia of its own.
+        """
         poly = self.polyhedron
-        always = active_at(x, poly.rows_times(x), poly)
-        always = always.without(always.bounds != 2, always.rows != 2)
-        factor, convex = self.convexifier.factorize(model, always)
-        if factor is None or convex.convexified > model.convexified:
-            return None
-        model = convex
+        if not dear:
+            always = active_at(x, poly.rows_times(x), poly)
+            always = always.without(always.bounds != 2, always.rows != 2)
+            factor, convex = self.convexifier.factorize(model, always)
+            if factor is None or convex.convexified > model.convexified:
+                return None
+            model = convex
         path = CentralPath(model, x, poly, self.convexifier.kkt)
         point: CentralPoint | None = None
         for reduction in REDUCTIONS:
@@ -249,8 +260,7 @@ class FaceSolver:
             released = np.count_nonzero(wrong_bounds) + np.count_nonzero(wrong_rows)
             wrong = int(released) + outside.size()
             fewest, since = (wrong, 0) if wrong < FEWER * fewest else (fewest, since + 1)
-            too_far = wrong > effort.far and convexifier.kkt.is_heavy
-            if since >= HOPELESS or too_far:
+            if since >= HOPELESS or wrong > effort.far:
                 return None
             at.held = at.held.without(wrong_bounds, wrong_rows).with_added(outside)
             at.mu[at.held.rows == 0] = 0.0
