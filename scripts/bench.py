@@ -43,22 +43,32 @@ class Bench:
         return [sys.executable, str(ROOT / "benchmarks" / self.program), *arguments]
 
 
-def solve_list(name: str, seconds: int) -> Bench:
-    """Return the sweep of one list of problems: NPASA against IPOPT.
+def sweep(name: str, seconds: int, *selection: str) -> Bench:
+    """Return a sweep of NPASA against IPOPT.
 
     The store keeps runs by version, not by state of the code, so all are done again.
     """
-    arguments = (
-        "--list",
-        str(BESIDE / "lists" / f"{name}.open.txt"),
-        "--time-limit",
-        str(seconds),
-        "--methods",
-        "npasa,ipopt",
-        "--rerun",
-        "all",
-    )
-    return Bench(f"solve-{name}", SWEEP, arguments)
+    limits = ("--time-limit", str(seconds), "--methods", "npasa,ipopt", "--rerun", "all")
+    return Bench(f"solve-{name}", SWEEP, (*selection, *limits))
+
+
+def solve_list(name: str, seconds: int, *more: str) -> Bench:
+    """Return the sweep of one list of problems."""
+    selection = ("--list", str(BESIDE / "lists" / f"{name}.open.txt"), *more)
+    return sweep("-".join((name, *more[1:])), seconds, *selection)
+
+
+def own_problems(named: set[str]) -> list[Bench]:
+    """Return the programs that state their problems themselves: they take --json, and --plot if any."""
+    found = []
+    for path in sorted((ROOT / "benchmarks").glob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        if path.name in named or '__name__ == "__main__"' not in text:
+            continue
+        name = path.stem.replace("_", "-")
+        plot = ("--plot", str(RESULTS / f"{name}.png")) if '"--plot"' in text else ()
+        found.append(Bench(name, path.name, plot, on_collection=False))
+    return found
 
 
 def plan() -> list[Bench]:
@@ -73,17 +83,11 @@ def plan() -> list[Bench]:
         solve_list("small", 20),
         solve_list("polyhedral", 60),
         solve_list("medium", 60),
+        solve_list("small", 20, "--derivatives", "gradients"),
+        sweep("collection", 20, "--all"),
     ]
     # Lists are swept by `optlab bench`; the older program for one method at a time is no benchmark.
-    named = {bench.program for bench in known} | {"solve_lists.py"}
-    others = sorted(path.name for path in (ROOT / "benchmarks").glob("*.py"))
-    # A program of its own problems needs no line here: it takes --json and nothing else.
-    own = [
-        Bench(name.removesuffix(".py").replace("_", "-"), name, on_collection=False)
-        for name in others
-        if name not in named and not name.startswith("_")
-    ]
-    return own + known
+    return own_problems({bench.program for bench in known} | {"solve_lists.py"}) + known
 
 
 def main(wanted: list[str]) -> int:
