@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 # Rows of A that are at least so full, and no more than so many, are eliminated by a small system of their
 # own where W is positive definite.
-FULL_FRACTION = 0.4
+FULL_FRACTION = 0.2
 FULL_ROWS_MAX = 2000
 # Residual (relative to b) above which a solve asks for the next rung.
 ACCEPTED_RESIDUAL = 1e-6
