@@ -73,7 +73,8 @@ class RangeSpaceFactor(AbstractFaceFactor):
         self._D = dual[self._rows] * self._row_scale**2
         S = self._A @ inner.apply_inverse(np.asfortranarray(self._A.T))
         S.reshape(-1)[:: self._rows.size + 1] += self._D
-        self._S, info = lapack.dpotrf(S.T, lower=1)
+        # LAPACK takes no matrices of order zero.
+        self._S, info = lapack.dpotrf(S.T, lower=1) if S.size else (S, 0)
         self.trusted = info == 0
         self.inertia = wanted
         self.inertia_ok = self.trusted
@@ -81,6 +82,8 @@ class RangeSpaceFactor(AbstractFaceFactor):
     def _apply_inverse(self, v: FloatArray) -> FloatArray:
         n = self._sizes[0]
         x = self._inner.apply_inverse(v[:n])
+        if not self._rows.size:
+            return x
         y, _ = lapack.dpotrs(self._S, self._A @ x - v[n:], lower=1)
         x = x - self._inner.apply_inverse(self._A.T @ y)
         return np.concatenate((x, y))

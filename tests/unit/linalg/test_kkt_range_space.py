@@ -36,9 +36,13 @@ class System:
         return K[np.ix_(alive, alive)], alive
 
 
+@pytest.mark.parametrize("rows", ["some", "none", "one"])
 @pytest.mark.parametrize("seed", range(6))
-def test_solutions_and_inertia_are_those_of_the_whole(seed: int) -> None:
+def test_solutions_and_inertia_are_those_of_the_whole(seed: int, rows: str) -> None:
     system = System(seed)
+    if rows != "some":
+        system.active[:] = False
+        system.active[3] = rows == "one"
     factor = system.factorize()
     assert isinstance(factor, RangeSpaceFactor)
     K, alive = system.face()
