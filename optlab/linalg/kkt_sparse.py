@@ -29,6 +29,7 @@ from optlab.linalg.kkt_analysis import HEAVY, LADDER, TRUSTED_BACKWARD_ERROR, An
 from optlab.linalg.kkt_bordered import Border, BorderedFaceFactor
 from optlab.linalg.kkt_face import AbstractFaceFactor
 from optlab.linalg.kkt_pattern import FaceValues, KKTPattern, csr_pattern, stored_values
+from optlab.linalg.kkt_range_space import RangeSpaceFactor
 from optlab.linalg.kkt_woodbury import LowRankFaceFactor
 from optlab.linalg.low_rank import LowRank
 from optlab.linalg.refinement import norm, refined_solve
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
     from optlab.linalg.factorization import AbstractFactor
 
 
+# Rows of A that are at least so full, and no more than so many, are eliminated by a small system of their
+# own where W is positive definite.
+FULL_FRACTION = 0.2
+FULL_ROWS_MAX = 2000
 # Residual (relative to b) above which a solve asks for the next rung.
 ACCEPTED_RESIDUAL = 1e-6
 
@@ -53,6 +58,11 @@ class SparseKKT:
     A : (ml, n) array, csr_array or None
     known : list of Analysis
         Of an earlier system, which must not be used any more.
+
+    Attributes
+    ----------
+    borders : bool
+        Whether neighbouring faces may be served by bordering the last factor.
     """
 
     def __init__(
@@ -66,6 +76,13 @@ class SparseKKT:
         self._sizes = (n, mh, int(self._A.shape[0]))
         self.analyses = [a for a in known if a.pattern.adopt(self._A, mh)]
         self._last: _Factored | None = None
+        self.borders = True
+        ml = self._A.shape[0]
+        self._full_rows: FloatArray | None = None
+        if mh == 0 and 0 < ml <= FULL_ROWS_MAX and self._A.nnz >= FULL_FRACTION * ml * n:
+            self._full_rows = self._A.toarray()
+            self._variables = SparseKKT(n, 0, None)
+            self._variables.borders = False
 
     def factorize(
         self,
@@ -96,6 +113,11 @@ class SparseKKT:
         wanted = Inertia(n_free, int(np.count_nonzero(alive)) - n_free, 0)
         entries = Entries(stored_values(hessian), stored_values(jacobian), shift, dual)
 
+        if self._full_rows is not None and low_rank is None and W is not None:
+            found = self._by_range_space(W, dual, (free, active), sigma, wanted)
+            if found is not None:
+                return found
+
         def factorize() -> SparseFaceFactor:
             values = analysis.pattern.assemble(*entries, alive)
             factor = SparseFaceFactor(analysis, values, self._sizes, wanted)
@@ -105,16 +127,37 @@ class SparseKKT:
         if low_rank is not None:
             return LowRankFaceFactor(factorize(), low_rank, wanted)
         known = self._last
-        if known is not None and known.analysis is analysis and known.entries.same(entries):
+        same = known is not None and known.analysis is analysis and self.borders
+        if known is not None and same and known.entries.same(entries):
             bordered = known.neighbour(alive, wanted, factorize)
             if bordered is not None:
                 return bordered
         return factorize()
 
+    def _by_range_space(
+        self,
+        W: FloatArray | sp.csr_array,
+        dual: FloatArray,
+        face: tuple[BoolArray, BoolArray],
+        sigma: float | FloatArray,
+        wanted: Inertia,
+    ) -> AbstractFaceFactor | None:
+        """Factor through the small system of the rows; None where H or S is not definite."""
+        free, active = face
+        if self._full_rows is None or active.sum() >= free.sum():
+            return None
+        inner = self._variables.factorize(W, None, 0.0, free, np.zeros(0, dtype=bool), sigma)
+        if not (isinstance(inner, SparseFaceFactor) and inner.trusted and inner.inertia_ok):
+            return None
+        factor = RangeSpaceFactor(inner, self._full_rows, dual, active, wanted)
+        return factor if factor.trusted else None
+
     def is_heavy(
         self, hessian: FloatArray | sp.csr_array, jacobian: FloatArray | sp.csr_array | None
     ) -> bool:
         """Whether the columns of a factor with these patterns have many entries."""
+        if self._full_rows is not None:
+            return False
         analysis = self._analysis(hessian, jacobian if self._sizes[1] else None)
         analysis.symbolic(pivoting=False)
         return analysis.mean_column > HEAVY
