@@ -74,7 +74,8 @@ class RangeSpaceFactor(AbstractFaceFactor):
         S = self._A @ inner.apply_inverse(np.asfortranarray(self._A.T))
         S.reshape(-1)[:: self._rows.size + 1] += self._D
         # LAPACK takes no matrices of order zero.
-        self._S, info = lapack.dpotrf(S.T, lower=1) if S.size else (S, 0)
+        factor, info = lapack.dpotrf(S.T, lower=1) if S.size else (S, 0)
+        self._S: FloatArray = factor
         self.trusted = info == 0
         self.inertia = wanted
         self.inertia_ok = self.trusted
