@@ -15,6 +15,7 @@ import numpy as np
 
 import optlab
 from optlab.bench.arguments import add_arguments
+from optlab.core.plain import value
 from optlab.errors import OptionError, OptlabError
 
 if TYPE_CHECKING:
@@ -141,23 +142,11 @@ def _pairs(flag: str, texts: list[str]) -> dict[str, Any]:
     """Split K=V arguments; values become numbers, booleans or None where they look like it."""
     pairs: dict[str, Any] = {}
     for text in texts:
-        key, equals, value = text.partition("=")
+        key, equals, given = text.partition("=")
         if not equals or not key.strip():
             raise OptionError(f"{flag} {text!r} is not of the form NAME=VALUE")
-        pairs[key.strip()] = _value(value.strip())
+        pairs[key.strip()] = value(given.strip())
     return pairs
-
-
-def _value(text: str) -> Any:
-    words = {"true": True, "false": False, "none": None}
-    if text.lower() in words:
-        return words[text.lower()]
-    for number in (int, float):
-        try:
-            return number(text)
-        except ValueError:
-            continue
-    return text
 
 
 def _show(result: Result, problem: Problem, stream: IO[str]) -> None:

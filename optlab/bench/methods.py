@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from optlab.bench.plan import DERIVATIVES, Derivatives, MethodSpec
 from optlab.core.options import build_method
+from optlab.core.plain import value
 from optlab.errors import OptionError, ParseError, UnknownMethodError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["check_methods", "parse_methods", "read_method_file", "value"]
+__all__ = ["check_methods", "parse_methods", "read_method_file"]
 
 _ITEM = re.compile(
     r"\s*(?:(?P<label>[\w.+-]+)\s*=\s*)?(?P<method>[\w.+-]+)\s*(?:\[(?P<options>[^\[\]]*)\])?\s*"
@@ -108,25 +109,6 @@ def check_methods(specs: list[MethodSpec], tol: float) -> None:
             build_method(spec.method, tol, spec.options)
         except ImportError:
             continue
-
-
-def value(text: str) -> Any:
-    """Read a number, true, false or none; anything else is text.
-
-    Examples
-    --------
-    >>> value("3"), value("1e-3"), value("true"), value("bfgs")
-    (3, 0.001, True, 'bfgs')
-    """
-    words = {"true": True, "false": False, "none": None}
-    if text.lower() in words:
-        return words[text.lower()]
-    for number in (int, float):
-        try:
-            return number(text)
-        except ValueError:
-            continue
-    return text
 
 
 def _spec(label: str, method: str, options: Mapping[str, Any]) -> MethodSpec:

@@ -1,4 +1,4 @@
-"""Values as JSON knows them."""
+"""Values as JSON knows them, and as people type them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from optlab.typing import is_a
 
-__all__ = ["plain"]
+__all__ = ["plain", "value"]
 
 
 def plain(value: Any) -> Any:
@@ -28,3 +28,22 @@ def plain(value: Any) -> Any:
     if is_a(value, list, tuple):
         return [plain(item) for item in value]
     return getattr(value, "name", str(value))
+
+
+def value(text: str) -> Any:
+    """Read a number, true, false or none; anything else is text.
+
+    Examples
+    --------
+    >>> value("3"), value("1e-3"), value("true"), value("bfgs")
+    (3, 0.001, True, 'bfgs')
+    """
+    words = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    return text

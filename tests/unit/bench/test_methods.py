@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optlab.bench.methods import check_methods, parse_methods, read_method_file, value
+from optlab.bench.methods import check_methods, parse_methods, read_method_file
 from optlab.bench.plan import MethodSpec
+from optlab.core.plain import value
 from optlab.errors import OptionError, ParseError, UnknownMethodError
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_-]{0,8}", fullmatch=True)
