@@ -158,8 +158,8 @@ def _show(result: Result, problem: Problem, stream: IO[str]) -> None:
     counts = ", ".join(f"{value} {key}" for key, value in result.evaluations.items())
     write(f"work         {result.iterations} iterations, {result.time:.3f} s, {counts}\n\n")
     write("certificate (unscaled, recomputed on the problem as given)\n")
-    for key, value in result.certificate.as_dict().items():
-        write(f"  {key:<16}{value if isinstance(value, str) else f'{value:.3e}':>12}\n")
+    for key, number in result.certificate.as_dict().items():
+        write(f"  {key:<16}{number if isinstance(number, str) else f'{number:.3e}':>12}\n")
     names = problem.variable_names or [f"x{j + 1}" for j in range(problem.n)]
     columns = (result.x, problem.lb, problem.ub, result.multipliers.bounds)
     _table(stream, ("variable", "value", "lower", "upper", "multiplier"), names, columns)
