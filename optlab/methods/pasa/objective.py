@@ -78,7 +78,7 @@ class Curvature:
 
     The quasi-Newton memory survives from one objective to the next (the augmented Lagrangians of
     successive multipliers share it): it models the Hessian of the Lagrangian, not of the penalty. Slacks,
-    the last variables, enter the Lagrangian linearly; their part of W is zero and is not learned.
+    the last variables, enter the Lagrangian linearly; in a full matrix their part is zero.
     """
 
     exact: bool
@@ -92,9 +92,11 @@ class Curvature:
         if oracle.problem.has_hessian:
             return cls(exact=True)
         slacks = int(oracle.problem.slack_rows.size)
-        n = oracle.n - slacks
-        model = DenseBFGS(n) if n <= DENSE_SIZE else LimitedMemoryBFGS(n, memory)
-        return cls(exact=False, memory=model, slacks=slacks)
+        if oracle.n - slacks <= DENSE_SIZE:
+            return cls(exact=False, memory=DenseBFGS(oracle.n - slacks), slacks=slacks)
+        # Limited memory covers the slacks, too: without them COSHFUN M=200 (medium.open, 2026-11) went to
+        # another, slower place, and nothing else was won.
+        return cls(exact=False, memory=LimitedMemoryBFGS(oracle.n, memory))
 
     def update(self, s: Vector, change: Vector) -> None:
         """Store the pair (s, change of the Lagrangian's gradient along s)."""
@@ -103,15 +105,12 @@ class Curvature:
             self.memory.update(s[:n], change[:n])
 
     def quasi_newton(self) -> Any:
-        """Return the current model of W: an array or a low-rank matrix."""
+        """Return the current model of W: an array, a sparse array or a low-rank matrix."""
         assert self.memory is not None
         W = self.memory.matrix()
-        if not self.slacks:
-            return W
         n, k = self.memory.n, self.slacks
-        if isinstance(W, LowRank):
-            diagonal = np.concatenate((np.broadcast_to(W.diagonal, n), np.zeros(k)))
-            return LowRank(diagonal, np.pad(W.U, ((0, k), (0, 0))), W.M)
+        if isinstance(W, LowRank) or not k:
+            return W
         if n + k <= PADDED_SIZE:
             return np.pad(W, (0, k))
         starts = n * np.minimum(np.arange(n + k + 1), n)
