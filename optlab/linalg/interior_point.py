@@ -79,7 +79,9 @@ class Box:
         v = np.where(has_high, np.minimum(v, high - margin), v)
         v = np.where(fixed, low, v)
         down, up = np.where(has_low, multiplier, 0.0), np.where(has_high, multiplier, 0.0)
-        below, above = np.where(has_low, v - low, 1.0), np.where(has_high, high - v, 1.0)
+        # At least the margin by construction, whatever the difference of v and the limit rounds to.
+        below = np.where(has_low, np.maximum(v - low, margin), 1.0)
+        above = np.where(has_high, np.maximum(high - v, margin), 1.0)
         return cls(v, below, above, down, up, has_low, has_high, fixed)
 
     @property
