@@ -66,3 +66,24 @@ def test_a_polyhedron_known_to_have_points_is_asked_once(
     for _ in range(3):
         assert projector.project(np.zeros(9)).status is ProjectionStatus.INACCURATE
     assert len(asked) == 1
+
+
+@given(st.integers(0, 1000))
+def test_bounds_and_units_take_part_in_the_proof(seed: int) -> None:
+    """A positive combination of x >= 0 cannot be negative, in whatever units its rows are."""
+    rng = np.random.default_rng(seed)
+    n = 6
+    A = np.vstack((rng.uniform(0.5, 2.0, n), rng.standard_normal((3, n))))
+    units = 10.0 ** rng.uniform(-4.0, 4.0, 4)
+    bl, bu = np.full(4, -np.inf), np.full(4, np.inf)
+    bu[0], bl[1] = -0.1, float(A[1].min()) - 5.0
+    p = Polyhedron(A * units[:, None], bl * units, bu * units, np.zeros(n), np.full(n, np.inf))
+    ray = proposed_ray(p)
+    assert ray is not None
+    assert p.proves_empty(ray)
+    assert ray[0] > 0.0
+    np.testing.assert_array_equal(ray[2:], 0.0)  # rows without sides prove nothing
+
+
+def test_without_rows_there_is_no_ray() -> None:
+    assert proposed_ray(Polyhedron(None, None, None, np.zeros(3), np.ones(3))) is None

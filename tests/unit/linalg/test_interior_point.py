@@ -40,6 +40,7 @@ class Diagonal(AbstractCentralSystem):
         self.worst = math.inf
 
     def factorize(self, x: Box, s: Box) -> bool:
+        assert s.v.size == 0
         self.x = x
         inside = [x.below[x.has_low], x.above[x.has_high], x.down[x.has_low], x.up[x.has_high]]
         self.worst = min([self.worst, *(float(part.min(initial=math.inf)) for part in inside)])
@@ -52,6 +53,7 @@ class Diagonal(AbstractCentralSystem):
         cross_x: tuple[np.ndarray, np.ndarray],
         cross_s: tuple[np.ndarray, np.ndarray],
     ) -> tuple[np.ndarray, np.ndarray]:
+        assert cross_s[0].size == 0
         x = self.x
         r = self.b - self.w * x.v + x.pull(target, cross_x)
         return np.where(x.fixed, 0.0, r / (self.w + x.stiffness)), np.zeros(0)

@@ -126,3 +126,28 @@ def test_a_row_that_depends_on_others_does_not_spoil_the_answer() -> None:
     rhs = system.A @ x
     s, _, _ = factor.solve(np.zeros(system.n), None, rhs)  # type: ignore[attr-defined]
     np.testing.assert_allclose(system.A @ s, rhs, atol=1e-5)
+
+
+@pytest.mark.parametrize("indefinite", [False, True])
+def test_the_answer_does_not_depend_on_the_faces_before(indefinite: bool) -> None:
+    """The same face asked for after different ones, and by a system that has seen no other."""
+    goal_free, goal_rows = np.ones(40, dtype=bool), np.ones(12, dtype=bool)
+    goal_free[[3, 17, 30]] = False
+    goal_rows[[2, 9]] = False
+    b = np.random.default_rng(0).standard_normal(58)
+    answers, inertias, kinds = [], [], []
+    for history in ([], [[0, 1]], [[5, 6, 7], [3, 17]], [[30], [30, 31, 32], [1, 2]]):
+        system = System(6, indefinite=indefinite)
+        for fixed in history:
+            free = np.ones(40, dtype=bool)
+            free[fixed] = False
+            system.factorize(free, np.ones(12, dtype=bool))
+        factor = system.factorize(goal_free, goal_rows)
+        kinds.append(isinstance(factor, BorderedFaceFactor))
+        parts = factor.solve(*np.split(b, [40, 46]))  # type: ignore[attr-defined]
+        answers.append(np.concatenate(parts))
+        inertias.append(tuple(factor.inertia))  # type: ignore[attr-defined]
+    assert kinds == [False, True, True, True]
+    assert len(set(inertias)) == 1
+    for answer in answers[1:]:
+        np.testing.assert_allclose(answer, answers[0], rtol=1e-8, atol=1e-10)

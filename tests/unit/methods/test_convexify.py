@@ -56,6 +56,7 @@ def reduced(convexifier: Convexifier, model: QuadraticModel, held: WorkingSet) -
     H = model.hessian if isinstance(model.hessian, np.ndarray) else model.hessian.toarray()
     H = H + np.diag(np.broadcast_to(model.shift * model.metric, H.shape[0]))
     A = convexifier.polyhedron.A
+    assert A is not None
     rows = (A if isinstance(A, np.ndarray) else A.toarray())[
         np.ix_(held.active_rows, held.free)
     ]
