@@ -68,21 +68,32 @@ def test_a_polyhedron_known_to_have_points_is_asked_once(
     assert len(asked) == 1
 
 
-@given(st.integers(0, 1000))
-def test_bounds_and_units_take_part_in_the_proof(seed: int) -> None:
-    """A positive combination of x >= 0 cannot be negative, in whatever units its rows are."""
+@pytest.mark.parametrize("side", [-1.0, 1.0])
+@given(seed=st.integers(0, 1000))
+def test_bounds_and_units_take_part_in_the_proof(side: float, seed: int) -> None:
+    """A positive combination of x in [0, 1] is in [0, its sum], in whatever units its row is."""
     rng = np.random.default_rng(seed)
     n = 6
     A = np.vstack((rng.uniform(0.5, 2.0, n), rng.standard_normal((3, n))))
     units = 10.0 ** rng.uniform(-4.0, 4.0, 4)
     bl, bu = np.full(4, -np.inf), np.full(4, np.inf)
-    bu[0], bl[1] = -0.1, float(A[1].min()) - 5.0
-    p = Polyhedron(A * units[:, None], bl * units, bu * units, np.zeros(n), np.full(n, np.inf))
+    bl[1] = float(np.minimum(A[1], 0.0).sum()) - 1.0  # never met
+    if side > 0.0:
+        bu[0] = -0.1
+    else:
+        bl[0] = float(A[0].sum()) + 0.1
+    p = Polyhedron(A * units[:, None], bl * units, bu * units, np.zeros(n), np.ones(n))
     ray = proposed_ray(p)
     assert ray is not None
     assert p.proves_empty(ray)
-    assert ray[0] > 0.0
-    np.testing.assert_array_equal(ray[2:], 0.0)  # rows without sides prove nothing
+    assert side * ray[0] > 0.0
+    np.testing.assert_array_equal(ray[1:], 0.0)
+    # One hair wider and there are points: nothing may be proved.
+    bu[0], bl[0] = (1e-3, bl[0]) if side > 0.0 else (bu[0], float(A[0].sum()) - 1e-3)
+    wider = Polyhedron(A * units[:, None], bl * units, bu * units, np.zeros(n), np.ones(n))
+    ray = proposed_ray(wider)
+    assert ray is not None
+    np.testing.assert_array_equal(ray, 0.0)
 
 
 def test_without_rows_there_is_no_ray() -> None:
