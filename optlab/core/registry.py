@@ -171,9 +171,32 @@ def _read_sif(path: Any, params: Mapping[str, Any]) -> Problem:
     return problem
 
 
+def _later(module: str, verb: str) -> Callable[..., Any]:
+    """Return a function of a package of problems, which is imported when it is first called."""
+
+    def call(*given: Any) -> Any:
+        return getattr(importlib.import_module(module), verb)(*given)
+
+    return call
+
+
+def _is_cvxpy_problem(thing: Any) -> bool:
+    return any(cls.__module__ == "cvxpy.problems.problem" for cls in type(thing).__mro__)
+
+
+_CVXPY = "optlab_problems.cvxpy"
+
 _sources: dict[str, ProblemSource] = {
     # Known without entry points, so that a checkout that is not installed works as well.
     "sif": ProblemSource("sif", "CUTEst test problem, read natively", _read_sif, (".sif",)),
+    "cvxpy": ProblemSource(
+        "cvxpy",
+        "cvxpy.Problem that is a disciplined nonlinear program",
+        _later(_CVXPY, "load"),
+        accepts=_is_cvxpy_problem,
+        recall=_later(_CVXPY, "recall"),
+        deliver=_later(_CVXPY, "deliver"),
+    ),
 }
 
 
