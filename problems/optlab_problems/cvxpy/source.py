@@ -21,7 +21,8 @@ from optlab.errors import OptionError
 from optlab_problems.cvxpy.answer import to_solution
 from optlab_problems.cvxpy.canonical import Rows, to_rows
 from optlab_problems.cvxpy.model import Compiled, to_problem
-from optlab_problems.cvxpy.refusals import atoms_of, refuse
+from optlab_problems.cvxpy.refusals import refuse
+from optlab_problems.cvxpy.tree import atoms_of
 from optlab_problems.cvxpy.upstream import cvxpy, private
 
 __all__ = ["deliver", "load", "recall"]
