@@ -42,7 +42,7 @@ REFLECTION_ORDER = 1000
 REFLECTION_FLOOR = 1e-8
 """delta, relative to the largest eigenvalue."""
 
-FIRST_SHIFT = 2e-6
+FIRST_SHIFT = 3e-6
 """First sigma, in units of the curvature radii. Not a power of ten: sigma = 1 is Gershgorin's bound itself,
 where the Hessian of a product x y becomes singular, which rounding may take for definite. Growing by tens
 and fours from here never meets it."""
