@@ -166,6 +166,33 @@ def test_phase_one_gives_up_an_unbounded_augmented_lagrangian() -> None:
     assert result.x[0] == pytest.approx(0.0, abs=1e-6)
 
 
+def test_phase_one_gives_up_a_fall_that_the_constraints_hardly_feel() -> None:
+    """-x with atan(x) = 0: L_q falls without bound, and |h| stays below pi/2 all the way."""
+    problem = optlab.Problem(
+        objective=lambda x: -float(x[0]),
+        gradient=lambda _x: np.array([-1.0]),
+        hessian=lambda x, y, _sigma: np.array([[-2.0 * y[0] * x[0] / (1.0 + x[0] ** 2) ** 2]]),
+        constraints=lambda x: np.arctan(x),
+        jacobian=lambda x: (1.0 / (1.0 + x**2))[None, :],
+        x0=[0.5],
+        cl=[0.0],
+        cu=[0.0],
+        linear=[False],
+    )
+    state, _ = started(problem)
+    limits = phase_one.InnerLimits(0.1, 1e-6, 1e-8, 200)
+    start = estimate(state.work.form, np.array([0.5]), np.zeros(1), np.zeros(0))
+    sub = phase_one.open_subproblem(
+        state.work, start, 1e-3, limits, LineSearchOptions(), cap=1e8
+    )
+    after, verdict = phase_one.advance(state.work, sub, 200)
+    assert verdict is phase_one.Verdict.ESCAPED
+    assert after.inner < 20
+    result = optlab.minimize(problem, method="npasa", options={"penalty": 1e-3})
+    assert result.success
+    assert result.x[0] == pytest.approx(0.0, abs=1e-6)
+
+
 def test_every_iterate_satisfies_the_linear_constraints() -> None:
     problem = catalog.load("hs14")
     assert problem.linear is not None
