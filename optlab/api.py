@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
+from optlab.core import registry
 from optlab.core.control import Limits
 from optlab.core.derivatives import Differences, estimate_derivatives, wanted_differences
 from optlab.core.driver import run
@@ -23,7 +24,6 @@ from optlab.core.options import (
 from optlab.core.oracle import Oracle
 from optlab.core.probe import find_linear_rows
 from optlab.core.problem import Problem
-from optlab.core.registry import ProblemSource, known_methods, known_sources, load_problem
 from optlab.core.result import Result
 from optlab.core.status import PointStatus
 from optlab.errors import OptionError, ProblemError
@@ -91,7 +91,7 @@ def minimize(
         Called as ``observer(k, progress)``.
     warm_start
         Result of an earlier solve of a similar problem: its point, multipliers and what its method
-        kept are the start.
+        kept are the start. None: what the source of the problem remembers, unless x0 is given.
     executor
         For methods that evaluate batches.
     seed
@@ -99,8 +99,7 @@ def minimize(
     params
         Parameters of a problem file.
     jac
-        For a function: ``jac(x) -> (n,)``, or True when ``fun`` returns (f, gradient), or a scheme as
-        for ``derivatives``.
+        For a function: ``jac(x) -> (n,)``, True when ``fun`` returns both, or one of ``derivatives``.
     hess
         For a function: ``hess(x) -> (n, n)``.
     bounds
@@ -128,7 +127,9 @@ def minimize(
     row turns out to be nonlinear after all, or rows that were found contradict each other, the solve
     goes on with them as nonlinear. The same holds for the pattern of an estimated Jacobian.
     """
-    problem = _problem(problem_or_fun, x0, params, (jac, hess, bounds))
+    stated = problem = _problem(problem_or_fun, x0, params, (jac, hess, bounds))
+    if warm_start is None and x0 is None:
+        warm_start = registry.recall(problem_or_fun, problem)
     wanted = wanted_differences(derivatives)
     limits = Limits(max_iter, max_eval, max_time)
     warm = _warm(warm_start, problem)
@@ -156,7 +157,8 @@ def minimize(
     chosen = build_method(choose_method(problem) if auto else method, tol, options)
     check_capabilities(chosen.info, problem)
     if not (probed or problem.derivatives == "estimated"):
-        return run(chosen, oracle, start, limits, watchers, warm=warm, seed=seed)
+        result = run(chosen, oracle, start, limits, watchers, warm=warm, seed=seed)
+        return registry.deliver(problem_or_fun, stated, result)
     last = LastPoint()
 
     def solve(door: Oracle, rest: Limits) -> Result:
@@ -170,22 +172,23 @@ def minimize(
     left = _left(limits, result, oracle)
     revised = refuted(result, oracle, left, last, probed=probed)
     if revised is None:
-        return _counted(result, oracle)
+        return registry.deliver(problem_or_fun, stated, _counted(result, oracle))
     problem = revised
     if auto:
         chosen = build_method(choose_method(problem), tol, options)
     check_capabilities(chosen.info, problem)
-    return _resumed(result, chosen, _again(oracle, problem), limits, watchers)
+    result = _resumed(result, chosen, _again(oracle, problem), limits, watchers)
+    return registry.deliver(problem_or_fun, stated, result)
 
 
 def methods() -> Records[MethodInfo]:
     """Return the capability records of all methods, built-in and registered."""
-    return Records([cls.info for cls in known_methods()])
+    return Records([cls.info for cls in registry.known_methods()])
 
 
-def sources() -> Records[ProblemSource]:
+def sources() -> Records[registry.ProblemSource]:
     """Return the records of all problem sources."""
-    return Records(known_sources())
+    return Records(registry.known_sources())
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +235,7 @@ def _problem(
         raise OptionError(
             "jac, hess and bounds belong to a plain function; a Problem carries its own"
         )
-    problem = load_problem(thing, params)
+    problem = registry.load_problem(thing, params)
     if x0 is None:
         return problem
     start = np.asarray(x0, dtype=np.float64)
@@ -388,7 +391,7 @@ def _cells(record: Any) -> dict[str, str]:
             "reference": record.reference,
             "summary": record.summary,
         }
-    if isinstance(record, ProblemSource):
+    if isinstance(record, registry.ProblemSource):
         return {
             "name": record.name,
             "files": " ".join(record.suffixes) or "-",

@@ -15,17 +15,21 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
-from optlab.core.method import AbstractMethod, MethodInfo
+from optlab.core.method import AbstractMethod, MethodInfo, WarmStart
 from optlab.core.problem import Problem
+from optlab.core.result import Result
 from optlab.errors import OptionError, UnknownMethodError
 from optlab.typing import is_a
 
 __all__ = [
     "ProblemSource",
+    "deliver",
+    "find_source",
     "known_methods",
     "known_sources",
     "load_problem",
     "method_class",
+    "recall",
     "register",
     "register_source",
 ]
@@ -146,6 +150,14 @@ class ProblemSource:
     accepts: Callable[[Any], bool] | None = None
     """For things that are not files: whether this is one. Must import nothing heavy."""
 
+    recall: Callable[[Any, Problem], WarmStart | None] | None = None
+    """``recall(thing, problem)``: what an earlier solve left in the thing, or None. For things that carry
+    multipliers or remember their last solve; used unless the caller gives a start of his own."""
+
+    deliver: Callable[[Any, Problem, Result], None] | None = None
+    """``deliver(thing, problem, result)`` writes the answer into the thing: values, multipliers,
+    status. ``problem`` is what ``load`` returned. Called for every ending of a solve."""
+
     def takes(self, thing: Any) -> bool:
         """Whether this source can load the thing."""
         if isinstance(thing, str | Path):
@@ -179,6 +191,33 @@ def known_sources() -> list[ProblemSource]:
     return [_sources[name] for name in sorted(_sources)]
 
 
+def find_source(thing: Any) -> ProblemSource | None:
+    """Find the source that takes a thing; None for a Problem, a function and what no source takes."""
+    if isinstance(thing, Problem) or callable(thing):
+        return None
+    for source in list(_sources.values()):
+        if source.takes(thing):
+            return source
+    for source in known_sources():
+        if source.takes(thing):
+            return source
+    return None
+
+
+def recall(thing: Any, problem: Problem) -> WarmStart | None:
+    """Ask the source of a thing what an earlier solve left in it."""
+    source = find_source(thing)
+    return None if source is None or source.recall is None else source.recall(thing, problem)
+
+
+def deliver(thing: Any, problem: Problem, result: Result) -> Result:
+    """Write the answer into the thing that was solved, where its source can; return the answer."""
+    source = find_source(thing)
+    if source is not None and source.deliver is not None:
+        source.deliver(thing, problem, result)
+    return result
+
+
 def load_problem(thing: Any, params: Mapping[str, Any] | None = None) -> Problem:
     """Turn a Problem, a file name or a registered object into a Problem.
 
@@ -200,12 +239,9 @@ def load_problem(thing: Any, params: Mapping[str, Any] | None = None) -> Problem
         if params:
             raise OptionError("parameters are given with a Problem; they belong to files only")
         return thing
-    for source in list(_sources.values()):
-        if source.takes(thing):
-            return source.load(thing, params or {})
-    for source in known_sources():
-        if source.takes(thing):
-            return source.load(thing, params or {})
+    source = find_source(thing)
+    if source is not None:
+        return source.load(thing, params or {})
     what = repr(str(thing)) if isinstance(thing, str | Path) else f"a {type(thing).__name__}"
     endings = sorted(end for source in _sources.values() for end in source.suffixes)
     raise UnknownMethodError(

@@ -10,6 +10,8 @@ from scipy.sparse import coo_array
 from toy import Toy
 
 import optlab
+from optlab.core import registry
+from optlab.core.method import WarmStart
 from optlab.core.oracle import Oracle
 from optlab.core.probe import find_linear_rows
 from optlab.errors import CapabilityError, OptionError, OptlabWarning, ProblemError
@@ -266,3 +268,36 @@ def test_tables_and_the_package_of_the_same_name() -> None:
         _ = optlab.problems.nothing_like_it
     with pytest.raises(AttributeError, match="nothing_like_it"):
         _ = optlab.nothing_like_it
+
+
+def test_a_source_remembers_and_receives(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Model:
+        """Remembers where its last solve ended."""
+
+        last: optlab.Result | None = None
+        start: WarmStart | None = None
+
+    def deliver(thing: Model, _problem: optlab.Problem, result: optlab.Result) -> None:
+        thing.last = result
+
+    source = registry.ProblemSource(
+        "model",
+        "a model",
+        lambda _thing, _params: two_rows(),
+        accepts=lambda thing: isinstance(thing, Model),
+        recall=lambda thing, _problem: thing.start,
+        deliver=deliver,
+    )
+    monkeypatch.setitem(registry._sources, "model", source)
+    model = Model()
+    cold = optlab.minimize(model)
+    assert model.last is cold
+    model.start = WarmStart(cold.x)
+    warm = optlab.minimize(model)
+    assert model.last is warm
+    assert warm.history[0].f == pytest.approx(cold.fun)
+    # A start of the caller's own wins over what the source remembers.
+    stopped = optlab.minimize(model, np.array([0.5, -3.0]), max_iter=0)
+    assert model.last is stopped
+    assert not stopped.success
+    assert stopped.history[0].f == pytest.approx(fun([0.5, -3.0]))

@@ -17,6 +17,8 @@ from optlab.errors import CapabilityError, OptionError, UnknownMethodError
 
 @pytest.fixture(autouse=True)
 def _registered() -> Iterator[None]:
+    # A method first imported inside a test would be lost with what the test registered.
+    registry.known_methods()
     saved = dict(registry._methods)
     registry.register(Toy.info)(Toy)
     yield
@@ -162,6 +164,8 @@ def test_sources() -> None:
     registry.register_source(source)
     try:
         assert registry.load_problem(Model(), {"low": 0.5}).lb[0] == 0.5
+        # This source neither remembers nor writes back.
+        assert registry.recall(Model(), problem()) is None
     finally:
         del registry._sources["model"]
     with pytest.raises(UnknownMethodError, match="Model"):
