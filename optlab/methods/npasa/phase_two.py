@@ -92,9 +92,9 @@ def sweep(
                 return None
             factorizations += 1 + found.changes
             at = _step(work, at, found, wanted)
-            if at.finite and at.E1 <= wanted:
+            if at.finite and wanted >= at.E1:
                 return Sweep(at, factorizations - 1, found.sigma)
-            if not at.finite or at.E1 > lost:
+            if not at.finite or lost < at.E1:
                 return None
     except FAILED:
         pass
@@ -166,7 +166,7 @@ def _model(work: Workspace, start: Estimate, regularization: float) -> Quadratic
 def _step(work: Workspace, at: Estimate, found: FaceStep, wanted: float) -> Estimate:
     """Take the step of the model, and the constraint step once more where that may be enough."""
     trial = stepped(work, at, found)
-    if trial.finite and trial.E1 <= wanted:
+    if trial.finite and wanted >= trial.E1:
         return trial
     # Is it the constraints alone that are left of the error?
     if found.factor is None or not work.form.mh or not trial.finite or trial.Em1 > wanted:
