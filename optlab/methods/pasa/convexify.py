@@ -96,16 +96,6 @@ class Convexifier:
         factor = self._factor(model, held)
         return (factor if sum(factor.inertia[:2]) else None), model
 
-    def if_convex(
-        self, model: QuadraticModel, held: WorkingSet
-    ) -> tuple[FaceFactor | None, QuadraticModel]:
-        """Return a factor with the right inertia if at most the smallest shift is needed for it."""
-        factor = self._factor(model, held)
-        if not factor.inertia_ok and model.shift == 0.0:
-            model = _with_first_shift(model)
-            factor = self._factor(model, held)
-        return (factor if factor.inertia_ok else None), model
-
     def _factor(self, model: QuadraticModel, held: WorkingSet) -> FaceFactor:
         reflected = model.convexified > 0.0 and isinstance(model.hessian, np.ndarray)
         system = self._dense_system() if reflected else self.kkt
