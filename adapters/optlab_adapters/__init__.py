@@ -1,10 +1,25 @@
-"""Learning tasks stated as optimization problems.
+"""Learning tasks stated as optimization problems, and derivatives by the programs of machine learning.
 
-There is nothing here yet: the package exists so that its name, its place in the layers
-(adapters > problems > optlab) and the packaging are settled before the first adapter lands.
-Adapters will register themselves in the entry-point group ``optlab.problem_sources``.
+Names are imported when they are asked for; what they need (torch, JAX) only when they are used. Adapters register
+themselves in the entry-point groups ``optlab.problem_sources`` and ``optlab.derivatives``.
 """
 
 from __future__ import annotations
 
-__all__: list[str] = []
+import importlib
+from typing import Any
+
+_LAZY = {
+    "jax_problem": "optlab_adapters.jax",
+    "torch_problem": "optlab_adapters.torch",
+}
+"""Name -> module."""
+
+__all__ = ["jax_problem", "torch_problem"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name."""
+    if name not in _LAZY:
+        raise AttributeError(f"module 'optlab_adapters' has no attribute {name!r}")
+    return getattr(importlib.import_module(_LAZY[name]), name)

@@ -12,7 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optlab.core.derivatives import Differences, estimate_derivatives
-from optlab.core.derivatives.compression import Pattern, column_groups, read_pattern
+from optlab.core.derivatives.compression import (
+    Pattern,
+    column_groups,
+    read_pattern,
+    symmetric_groups,
+)
 from optlab.core.derivatives.estimates import EstimatedGradient
 from optlab.core.derivatives.hessian import EstimatedHessian
 from optlab.core.derivatives.jacobian import EstimatedJacobian
@@ -438,12 +443,63 @@ def test_a_fixed_variable_takes_its_row_from_the_others() -> None:
     np.testing.assert_allclose(found, [[0.0, 1.0], [1.0, 4.0]], atol=1e-9)
 
 
-def test_a_hessian_without_a_pattern_is_refused() -> None:
-    with pytest.raises(OptionError, match="hessian_pattern"):
-        Problem(
-            objective=smooth, gradient=smooth_gradient, hessian=Differences(), x0=[0.0, 0.0]
-        )
+def test_a_hessian_without_a_pattern_has_it_detected() -> None:
+    n = 30
+
+    def g(x: np.ndarray) -> np.ndarray:
+        return np.asarray(np.append(x[1:] ** 2, 0.0) + np.insert(2.0 * x[:-1] * x[1:], 0, 0.0))
+
+    problem = Problem(
+        objective=lambda x: float((x[:-1] * x[1:] ** 2).sum()), gradient=g, hessian="3-point",
+        x0=np.zeros(n),
+    )  # fmt: skip
+    oracle = Oracle(problem)
+    x = np.linspace(1.0, 2.0, n)
+    expected = np.diag(2.0 * np.append(0.0, x[:-1])) + np.diag(2.0 * x[1:], 1)
+    expected += np.diag(2.0 * x[1:], -1)
+    H: Any = oracle.hessian(x, np.zeros(0), 1.0)
+    np.testing.assert_allclose(dense(H), expected, atol=1e-8)
+    assert sp.issparse(H)
+    assert H.nnz == 3 * n - 2
+    detecting = oracle.counts["gradient"]
+    oracle.hessian(x + 1.0, np.zeros(0), 1.0)
+    assert oracle.counts["gradient"] - detecting == 2 * 3
     assert EstimatedHessian(Differences()).problem is None
+
+
+def test_an_arrow_needs_two_groups() -> None:
+    n = 40
+    arrow = np.eye(n, dtype=bool)
+    arrow[0] = arrow[:, 0] = True
+    assert len(column_groups(Pattern.of(arrow))) == n
+    assert len(symmetric_groups(Pattern.of(arrow))) == 2
+
+
+@st.composite
+def symmetric_patterns(draw: st.DrawFn) -> np.ndarray:
+    n = draw(st.integers(1, 16))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    half = rng.random((n, n)) < draw(st.floats(0.0, 0.7))
+    return np.asarray(half | half.T | np.eye(n, dtype=bool))
+
+
+@given(symmetric_patterns())
+def test_star_groups_give_every_entry_at_one_of_its_places(mask: np.ndarray) -> None:
+    pattern = Pattern.of(mask)
+    groups = symmetric_groups(pattern)
+    assert len(groups) <= len(column_groups(pattern))
+    assert sorted(np.concatenate(groups.columns)) == list(range(mask.shape[0]))
+    rng = np.random.default_rng(0)
+    H = np.where(mask, rng.normal(size=mask.shape), 0.0)
+    H = H + H.T
+    found = np.full(mask.shape, np.nan)
+    for columns, entries in zip(groups.columns, groups.entries, strict=True):
+        product = H[:, columns].sum(axis=1)
+        found[pattern.rows[entries], pattern.columns[entries]] = product[pattern.rows[entries]]
+    either = np.where(np.isnan(found), found.T, found)
+    np.testing.assert_allclose(either[mask], H[mask], rtol=1e-12)
+    both = ~np.isnan(found) & ~np.isnan(found.T)
+    np.testing.assert_allclose(found[both], found.T[both], rtol=1e-12)
 
 
 # Options ------------------------------------------------------------------------------------------
