@@ -11,7 +11,9 @@ first call and differentiated column by column from then on.
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -80,11 +82,18 @@ def differentiate(function: Callable[[Any], Any], label: str) -> Differentiated:
     return Differentiated(made.value, made.first, made.second)
 
 
+@cache
 def _torch() -> Any:
+    """Import torch and let it load its forward mode, which warns of torch's own deprecated parts."""
     try:
-        return importlib.import_module("torch")
+        torch = importlib.import_module("torch")
     except ImportError as error:
         raise MissingDependencyError("torch", "torch", "a derivative by torch") from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        one = torch.ones(1, dtype=torch.float64)
+        torch.func.jvp(lambda t: t * t, (one,), (one,))
+    return torch
 
 
 class _TorchFunction:

@@ -28,7 +28,11 @@ def read_bounds(bounds: Any) -> tuple[Any, Any]:
     if bounds is None:
         return None, None
     if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
-        return bounds.lb, bounds.ub
+        # Bounds(0, inf) holds arrays with one entry for any number of variables.
+        return tuple(
+            np.reshape(side, ()) if np.size(side) == 1 else side
+            for side in (bounds.lb, bounds.ub)
+        )
     try:
         pairs = [(_side(low, -np.inf), _side(high, np.inf)) for low, high in bounds]
     except (TypeError, ValueError) as error:
