@@ -107,7 +107,7 @@ def _maratos(so: Any) -> _Calls:
 
 
 def _hyperbola_hess(x: Vector, v: Vector) -> Vector:
-    return 2.0 * v[0] * np.array([[1.0 / (x[0] + 1.0) ** 3, 0.0], [0.0, 0.0]])
+    return np.array([[2.0 * v[0] / (x[0] + 1.0) ** 3, 0.0], [0.0, 0.0]])
 
 
 def _rosenbrock(so: Any) -> _Calls:

@@ -21,7 +21,7 @@ from optlab.core.derivatives.estimates import AbstractEstimate
 from optlab.core.derivatives.noise import measured_noise
 from optlab.core.derivatives.options import stencil
 from optlab.errors import EvaluationError, OptionError, ProblemError
-from optlab.typing import Mask, Vector, is_a
+from optlab.typing import Indices, Mask, Vector, is_a
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -286,11 +286,11 @@ class _Check:
                 table.append(self._slope(judged, j, step))
             except _FAILURES:
                 continue  # a long step may leave the domain of a function
-        values, errors = (np.array([pair[k] for pair in table]) for k in (0, 1))
+        values: Vector = np.array([slope for slope, _ in table])
+        errors: Vector = np.array([rounding for _, rounding in table])
         doubt = np.abs(np.diff(values, axis=0)) + errors[:-1]
         best = np.argmin(np.where(np.isnan(doubt), np.inf, doubt), axis=0)
-        at = np.arange(best.size)
-        return values[best, at], values[best + 1, at], errors[best, at]
+        return _picked(values, best), _picked(values, best + 1), _picked(errors, best)
 
     def _slope(self, judged: _Judged, j: int, step: float) -> tuple[Vector, Vector]:
         """Return the slope along variable j with one step, and the rounding in it."""
@@ -360,7 +360,8 @@ class _Judged:
         """Return what errors in column j are compared with, (k,)."""
         largest = np.fmax.reduce(np.abs(self.given), axis=1, initial=0.0)
         entries = np.maximum(np.abs(self.given[:, j]), np.abs(slope))
-        return np.maximum(entries, _SMALL * largest)
+        size: Vector = np.maximum(entries, _SMALL * largest)
+        return size
 
     def remark(self, i: int, j: int) -> str:
         """Say what else is wrong with an entry."""
@@ -373,6 +374,12 @@ class _Judged:
 
 _FAILURES = (ArithmeticError, ValueError, EvaluationError)
 """What says that a function cannot be evaluated at a point."""
+
+
+def _picked(table: Vector, rows: Indices) -> Vector:
+    """Take one entry of each column."""
+    taken: Vector = np.take_along_axis(table, rows[None, :], axis=0)[0]
+    return taken
 
 
 def _dense(raw: Any) -> Vector:

@@ -28,11 +28,7 @@ def read_bounds(bounds: Any) -> tuple[Any, Any]:
     if bounds is None:
         return None, None
     if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
-        # Bounds(0, inf) holds arrays with one entry for any number of variables.
-        return tuple(
-            np.reshape(side, ()) if np.size(side) == 1 else side
-            for side in (bounds.lb, bounds.ub)
-        )
+        return _any_size(bounds.lb), _any_size(bounds.ub)
     try:
         pairs = [(_side(low, -np.inf), _side(high, np.inf)) for low, high in bounds]
     except (TypeError, ValueError) as error:
@@ -40,6 +36,11 @@ def read_bounds(bounds: Any) -> tuple[Any, Any]:
             "bounds must be pairs (low, high), one per variable, or an object with lb and ub"
         ) from error
     return [low for low, _ in pairs], [high for _, high in pairs]
+
+
+def _any_size(side: Any) -> Any:
+    """Return one side; Bounds(0, inf) holds arrays of one entry, which stand for any number of variables."""
+    return np.reshape(side, ()) if np.size(side) == 1 else side
 
 
 def _side(value: Any, none: float) -> float:

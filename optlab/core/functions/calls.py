@@ -24,8 +24,7 @@ def tuple_of(label: str, args: Any) -> tuple[Any, ...]:
     """Read ``args``: a tuple, or one argument by itself, as SciPy does."""
     if isinstance(args, list):
         raise ProblemError(f"{label} is a list; a tuple of further arguments is needed")
-    given: tuple[Any, ...] = args if isinstance(args, tuple) else (args,)
-    return given
+    return tuple(args) if is_a(args, tuple) else (args,)
 
 
 def with_args(function: Callable[..., Any], args: tuple[Any, ...]) -> Call:

@@ -39,17 +39,16 @@ def test_solved_with_the_same_optimum(call: ScipyCall) -> None:
 
 @pytest.mark.parametrize("call", SOLVABLE, ids=name)
 def test_the_optimum_is_the_one_that_scipy_finds(call: ScipyCall) -> None:
-    given = {key: value for key, value in call.given.items() if key not in ("hess", "hessp")}
-    best = np.inf
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what SciPy says of its own steps
-        # SLSQP gives up far from the solution of some; then the other one must find it.
-        for method, options in (("SLSQP", {"ftol": 1e-12}), ("trust-constr", {"gtol": 1e-9})):
-            result = optimize.minimize(method=method, options=options, **given)
-            best = min(best, result.fun)
-            if result.fun == pytest.approx(call.fun, rel=1e-5, abs=1e-5):
-                return
-    assert best == pytest.approx(call.fun, rel=1e-5, abs=1e-5)
+        given = {
+            key: value for key, value in call.given.items() if key not in ("hess", "hessp")
+        }
+        result = optimize.minimize(method="SLSQP", options={"ftol": 1e-12}, **given)
+        if not result.success or result.fun != pytest.approx(call.fun, rel=1e-5, abs=1e-5):
+            # SLSQP gives up far from the solution of some; trust-constr stays a little away from bounds.
+            result = optimize.minimize(method="trust-constr", **call.given)
+    assert result.fun == pytest.approx(call.fun, rel=1e-3, abs=1e-5)
 
 
 @pytest.mark.parametrize("call", [c for c in CALLS if c.name in HOPELESS], ids=name)
@@ -64,11 +63,8 @@ def test_contradicting_constraints_are_no_success(call: ScipyCall) -> None:
 @pytest.mark.parametrize("method", ["SLSQP", "trust-constr", "npasa"])
 def test_the_tutorial_by_named_methods(method: str) -> None:
     (call,) = [c for c in CALLS if c.name == "tutorial, objects"]
-    result = optlab.minimize(**_renamed(call), method=method)
-    assert result.method == method.lower()
-    np.testing.assert_allclose(result.x, call.x, atol=1e-4)
-
-
-def _renamed(call: ScipyCall) -> dict[str, object]:
     given = dict(call.given)
-    return {"problem_or_fun": given.pop("fun"), **given}
+    result = optlab.minimize(given.pop("fun"), **given, method=method)
+    assert result.method == method.lower()
+    assert call.x is not None
+    np.testing.assert_allclose(result.x, call.x, atol=1e-4)

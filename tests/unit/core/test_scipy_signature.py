@@ -35,6 +35,10 @@ def never(*_: Any) -> Any:
     raise AssertionError
 
 
+minimize: Any = optlab.minimize
+"""Any, because its type shows the stable signature and not SciPy's order."""
+
+
 # The signature ------------------------------------------------------------------------------------
 
 
@@ -57,10 +61,10 @@ def test_the_stable_signature_still_shows() -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: optlab.minimize(f, [0, 0], (3.0, 4.0)),
-        lambda: optlab.minimize(f, [0, 0], args=(3.0, 4.0)),
-        lambda: optlab.minimize(f, [0, 0], (3.0, 4.0), method="SLSQP"),
-        lambda: optlab.minimize(f, [0, 0], (3.0, 4.0), "L-BFGS-B", g),
+        lambda: minimize(f, [0, 0], (3.0, 4.0)),
+        lambda: minimize(f, [0, 0], args=(3.0, 4.0)),
+        lambda: minimize(f, [0, 0], (3.0, 4.0), method="SLSQP"),
+        lambda: minimize(f, [0, 0], (3.0, 4.0), "L-BFGS-B", g),
         lambda: ours.minimize(f, [0, 0], (3.0, 4.0), None, g),
         lambda: ours.minimize(lambda x, a: f(x, a, 4.0), [0, 0], 3.0),
     ],
@@ -71,9 +75,9 @@ def test_args_go_to_the_functions(call: Callable[[], Any]) -> None:
 
 def test_args_are_not_taken_twice() -> None:
     with pytest.raises(TypeError, match="several values for args"):
-        optlab.minimize(f, [0, 0], (3.0, 4.0), args=(1.0,))
+        minimize(f, [0, 0], (3.0, 4.0), args=(1.0,))
     with pytest.raises(TypeError, match="at most 12"):
-        optlab.minimize(f, [0, 0], (), *[None] * 10)  # type: ignore[arg-type, call-arg]
+        minimize(f, [0, 0], (), *[None] * 10)
     with pytest.raises(ProblemError, match="args is a list"):
         optlab.minimize(f, [0, 0], args=[1.0])
 
@@ -151,7 +155,7 @@ def test_a_hessian_by_differences_of_gradients(scheme: str) -> None:
         optimize.rosen, [0.1, 0.2], jac=optimize.rosen_der, hess=scheme, constraints=rows
     )
     expected = optimize.rosen_hess([0.3, 0.4]) + 2.0 * 3.0 * np.eye(2)
-    found = problem.hessian(np.array([0.3, 0.4]), np.array([3.0]), 1.0)
+    found: Any = problem.hessian(np.array([0.3, 0.4]), np.array([3.0]), 1.0)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     with pytest.raises(ProblemError, match="estimated itself"):
         ours.minimize(never, [0.0, 0.0], jac="2-point", hess=scheme)
@@ -182,7 +186,8 @@ def test_the_lagrangians_hessian_is_put_together() -> None:
     )  # fmt: skip
     np.testing.assert_array_equal(problem.cl, [-1, -9, -9, 0])
     np.testing.assert_array_equal(problem.cu, [1, 9, 9, np.inf])
-    first, second = (problem.jacobian(problem.x0 + k) for k in (0.0, 1.0))
+    first: Any = problem.jacobian(problem.x0)
+    second: Any = problem.jacobian(problem.x0 + 1.0)
     assert sp.issparse(first)
     assert first.indices is second.indices
     v = np.array([1.0, -2.0, 0.5])
@@ -446,7 +451,7 @@ C = {"type": "ineq", "fun": lambda x: x[0]}
 )  # fmt: skip
 def test_wrong_arguments_are_named(given: dict[str, Any], match: str) -> None:
     with pytest.raises((ProblemError, OptionError), match=match):
-        ours.minimize(**({"fun": f, "x0": [0, 0], "jac": g} | given))
+        ours.minimize(**{"fun": f, "x0": [0, 0], "jac": g, **given})
 
 
 @pytest.mark.parametrize(
@@ -475,7 +480,7 @@ def test_wrong_arguments_are_named(given: dict[str, Any], match: str) -> None:
 )
 def test_wrong_values_are_named(given: dict[str, Any], match: str) -> None:
     with pytest.raises(ProblemError, match=match):
-        ours.minimize(**({"fun": f, "x0": [0.5, 0.5], "jac": g} | given))
+        ours.minimize(**{"fun": f, "x0": [0.5, 0.5], "jac": g, **given})
 
 
 def test_a_constraint_whose_size_changes_is_named() -> None:
@@ -528,11 +533,21 @@ def test_no_function_is_called_outside_the_bounds() -> None:
         inside(x)
         return x[0] ** 2 + x[1]
 
+    def product(x: Any) -> Any:
+        inside(x)
+        return x[0] * x[1]
+
     rows = [
-        NonlinearConstraint(lambda x: (inside(x), x[0] * x[1])[1], -10, np.inf),
+        NonlinearConstraint(product, -10, np.inf),
         NonlinearConstraint(c, 1, 1, jac=lambda x: np.array([2 * x[0], 1])),
     ]
-    given = {"fun": fun, "x0": [0.99, -0.99], "bounds": box, "constraints": rows}
+    given: dict[str, Any] = {
+        "fun": fun,
+        "x0": [0.99, -0.99],
+        "bounds": box,
+        "constraints": rows,
+    }
     result = ours.minimize(**given)
     assert result.success
-    assert result.fun == pytest.approx(optimize.minimize(**given).fun, rel=1e-5)
+    # There are several local minima; SciPy ends in one that is no better.
+    assert result.fun <= optimize.minimize(**given).fun + 1e-6
