@@ -4,8 +4,8 @@
 
 Every problem of SciPy's public tests and documentation (optlab_problems.scipy_calls) is solved through the signature,
 and compared with the known optimum; beside it, what SciPy itself makes of the same call. Then HS71 is solved many times,
-in turn as a native Problem and through the signature (as one constraint, as two, and as two dicts), and the CPU times
-are compared: the overhead of a form is the median of the ratios of neighbouring runs, less one.
+in turn as a native Problem and through the signature (as one constraint and as two), and the CPU times are
+compared: the overhead of a form is the median of the ratios of neighbouring runs, less one.
 """
 
 from __future__ import annotations

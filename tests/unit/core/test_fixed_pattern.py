@@ -16,7 +16,7 @@ from optlab.errors import ProblemError
 FORMATS = ["csr", "csc", "coo", "lil", "dok", "bsr"]
 
 
-def some(draw: st.DrawFn, shape: tuple[int, int]) -> np.ndarray:
+def some(draw: Any, shape: tuple[int, int]) -> np.ndarray:
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     return np.where(rng.random(shape) < draw(st.floats(0.0, 1.0)), rng.normal(size=shape), 0.0)
 
