@@ -103,7 +103,7 @@ def problem(
     Examples
     --------
     >>> problem(lambda x: x @ x, [1.0, 2.0], jac=lambda x: 2 * x, bounds=[(0, None), (0, 1)])
-    Problem(n=2, m=0, has: gradient)
+    Problem(n=2, m=0, has: gradient, jacobian)
     """
     functions = Functions(fun=fun, x0=x0, **more)
     return problem_of_functions(functions, wanted_differences(derivatives)).problem

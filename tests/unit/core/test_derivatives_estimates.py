@@ -20,7 +20,7 @@ from optlab.core.derivatives.compression import (
 )
 from optlab.core.derivatives.estimates import EstimatedGradient
 from optlab.core.derivatives.hessian import EstimatedHessian
-from optlab.core.derivatives.jacobian import EstimatedJacobian
+from optlab.core.derivatives.jacobian import EstimatedJacobian, KnownRows
 from optlab.core.derivatives.options import stencil
 from optlab.core.oracle import Oracle
 from optlab.core.problem import Problem
@@ -531,3 +531,77 @@ def test_estimate_derivatives_fills_in_only_what_is_missing() -> None:
     assert filled.gradient is problem.gradient
     assert isinstance(filled.jacobian, EstimatedJacobian)
     assert estimate_derivatives(filled, "3-point") is filled
+
+
+# Rows that are known ------------------------------------------------------------------------------
+
+
+@given(sparse_rows(), st.sampled_from(SCHEMES), st.booleans(), st.integers(0, 2**32 - 1))
+def test_known_rows_are_taken_as_they_are_and_only_the_others_estimated(
+    A: np.ndarray, scheme: str, sparse: bool, seed: int
+) -> None:
+    rows = Rows(A)
+    known = np.random.default_rng(seed).random(A.shape[0]) < 0.5
+
+    def given_rows(x: np.ndarray) -> Any:
+        J = rows.jacobian(x)[known]
+        return sp.csr_array(J) if sparse else J
+
+    estimate = EstimatedJacobian(Differences(scheme=scheme), known=KnownRows(known, given_rows))
+    problem = rows.problem(jacobian=estimate)
+    x = np.linspace(0.2, 1.2, A.shape[1])
+    J = dense(problem.jacobian(x))
+    np.testing.assert_array_equal(J[known], rows.jacobian(x)[known])
+    np.testing.assert_allclose(J, rows.jacobian(x), atol=10.0 * ACCURACY[scheme])
+    bound: Any = problem.jacobian
+    if known.all():
+        rows.calls = 0
+        problem.jacobian(x + 0.1)
+        assert rows.calls == 0
+    # What is known belongs to these functions; for others all rows are estimated.
+    other = problem.replace(constraints=lambda x: 2.0 * rows(x))
+    np.testing.assert_allclose(
+        dense(other.jacobian(x)), 2.0 * rows.jacobian(x), atol=40.0 * ACCURACY[scheme]
+    )
+    assert bound.incomplete_rows(bound.direct, x).size == 0
+
+
+def test_a_known_row_may_show_a_new_entry() -> None:
+    def values(x: Any) -> Any:
+        return np.array([x[0] + x[1] ** 2, x[1] * x[2]])
+
+    known = KnownRows(
+        np.array([True, False]), lambda x: sp.csr_array(np.array([[1.0, 2.0 * x[1], 0.0]]))
+    )
+    problem = Problem(
+        objective=lambda x: float(x @ x), constraints=values, cl=[0, 0], cu=[1, 1], x0=[0.0, 0.0, 0.0],
+        jacobian=EstimatedJacobian(Differences(), known=known),
+    )  # fmt: skip
+    np.testing.assert_allclose(
+        dense(problem.jacobian(problem.x0)), [[1, 0, 0], [0, 0, 0]], atol=1e-9
+    )
+    at = np.array([1.0, 2.0, 3.0])
+    np.testing.assert_allclose(dense(problem.jacobian(at)), [[1, 4, 0], [0, 3, 2]], atol=1e-9)
+
+
+def test_estimated_rows_beside_known_ones_may_grow() -> None:
+    """The estimated row is flat near the start; far away it depends on all variables."""
+    n = 40
+
+    def flat(x: Any) -> Any:
+        return np.maximum(0.0, x - 2.0) ** 3
+
+    known = KnownRows(np.array([True, False]), lambda x: 2.0 * x[None, :])
+    problem = Problem(
+        objective=lambda x: float(x @ x), x0=np.zeros(n), cl=[0, 0], cu=[1, 1],
+        constraints=lambda x: np.array([x @ x, flat(x).sum()]),
+        jacobian=EstimatedJacobian(Differences(), known=known),
+    )  # fmt: skip
+    problem.jacobian(problem.x0)
+    estimate: Any = problem.jacobian
+    x = np.full(n, 3.0)
+    assert estimate.incomplete_rows(estimate.direct, x).tolist() == [1]
+    wider = problem.replace(jacobian=estimate.widened(estimate.direct, x))
+    np.testing.assert_allclose(
+        dense(wider.jacobian(x)), [np.full(n, 6.0), np.full(n, 3.0)], atol=1e-7
+    )
