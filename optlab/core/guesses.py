@@ -154,7 +154,7 @@ def _not_contradicting(error: ProblemError, problem: Problem) -> Mask | None:
         f"{int(blamed.sum())} row(s) that looked linear near the start point contradict each other or "
         "the bounds; solving with them as nonlinear. Pass linear=... to optlab.Problem to avoid this.",
         OptlabWarning,
-        stacklevel=7,
+        stacklevel=6,
     )
     return linear & ~blamed
 

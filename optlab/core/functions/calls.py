@@ -42,22 +42,22 @@ def applied(function: Callable[..., Any], args: tuple[Any, ...], x: Any) -> Any:
 class Remembered:
     """A function that is not called again at the point where it was called last."""
 
-    __slots__ = ("_function", "_key", "_value")
+    __slots__ = ("_function", "_last")
 
     def __init__(self, function: Call) -> None:
         self._function = function
-        self._key: Any = None
-        self._value: Any = None
+        self._last: tuple[Any, Any] = (None, None)
 
     def __call__(self, x: Vector) -> Any:
         """Return the value at x."""
         key = x.tobytes()
-        if key != self._key:
-            # Forgotten first, because the call may fail.
-            self._key = None
-            self._value = self._function(x)
-            self._key = key
-        return self._value
+        known, value = (
+            self._last
+        )  # point and value in one read: threads may evaluate at the same time
+        if known != key:
+            value = self._function(x)
+            self._last = (key, value)
+        return value
 
 
 def first_value(label: str, function: Call, x: Vector) -> Any:

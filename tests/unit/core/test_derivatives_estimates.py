@@ -541,7 +541,7 @@ def test_known_rows_are_taken_as_they_are_and_only_the_others_estimated(
     A: np.ndarray, scheme: str, sparse: bool, seed: int
 ) -> None:
     rows = Rows(A)
-    known = np.random.default_rng(seed).random(A.shape[0]) < 0.5
+    known: Any = np.random.default_rng(seed).random(A.shape[0]) < 0.5
 
     def given_rows(x: np.ndarray) -> Any:
         J = rows.jacobian(x)[known]
