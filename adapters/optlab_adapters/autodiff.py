@@ -52,8 +52,9 @@ def problem_from(
         raise ProblemError(f"{', '.join(twice)} are made from the functions; leave them out")
     f = differentiate(objective, "objective")
     given: dict[str, Any] = {
-        "objective": f.value,
-        "gradient": f.first,
+        # A number may come as an array of one entry.
+        "objective": lambda x: np.asarray(f.value(x)).item(),
+        "gradient": lambda x: np.reshape(f.first(x), -1),
         "x0": np.atleast_1d(x0),
         **more,
     }

@@ -88,11 +88,8 @@ def test_all_forms_end_at_the_same_point(
 ) -> None:
     convex = Convex(*size)
     n = size[0]
-    given: dict[str, Any] = {
-        "given": {"jac": convex.g},
-        "pair": {"jac": True},
-        "none": {},
-    }.get(jac, {"jac": jac})
+    gradients: dict[str, Any] = {"given": convex.g, "pair": True, "none": None}
+    given: dict[str, Any] = {"jac": gradients.get(jac, jac)}
     if hess == "given":
         given["hess"] = lambda _x: sp.csr_array(convex.Q)
     elif hess == "BFGS":

@@ -150,7 +150,7 @@ class _Objective:
             plain = partial(applied, given.fun, self.args)
             self._exact = derivative_provider(self.jac).differentiate(plain, "fun")
             self._call = self._exact.value
-            self.gradient = self._exact.first
+            self.gradient = partial(_flat, self._exact)
         elif combined:
             self._call = Remembered(self._call)
             self.gradient = self._second_of_pair
@@ -204,6 +204,11 @@ def _named(label: str, gradient: Call) -> Call:
         return vector_of(label, gradient(x), x.size)
 
     return checked
+
+
+def _flat(exact: Differentiated, x: Vector) -> Vector:
+    """Return the gradient of a number, also of one that comes as an array of one entry."""
+    return vector_of("the gradient of fun", np.reshape(exact.first(x), -1), x.size)
 
 
 def _second(exact: Differentiated, x: Vector) -> Matrix:

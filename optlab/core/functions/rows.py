@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from optlab.core.derivatives.estimates import noise_of_values
 from optlab.core.derivatives.options import Differences
 from optlab.core.derivatives.providers import (
     Differentiated,
@@ -31,7 +32,6 @@ from optlab.core.functions.calls import (
 from optlab.core.functions.patterns import FixedPattern, vector_of
 from optlab.core.functions.schemes import (
     first_order,
-    noise_of_values,
     second_order,
     with_step,
 )

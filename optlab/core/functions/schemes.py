@@ -17,7 +17,6 @@ __all__ = [
     "first_order",
     "is_quasi_newton",
     "is_scheme",
-    "noise_of_values",
     "second_order",
     "with_step",
 ]
@@ -103,9 +102,3 @@ def with_step(label: str, wanted: Differences, step: Any) -> Differences:
         )
     power = 2.0 if wanted.scheme == "2-point" else 3.0
     return replace(wanted, noise=min(max(float(np.reshape(step, ())) ** power, _EPS), 0.1))
-
-
-def noise_of_values(value: Any) -> float:
-    """Return the relative rounding of values of this type: float32 has fewer digits."""
-    kind = np.asarray(value).dtype
-    return float(np.finfo(kind).eps) if kind.kind in "fc" else _EPS

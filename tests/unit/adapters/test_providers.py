@@ -96,6 +96,17 @@ def test_a_problem_from_functions(library: str) -> None:
         make(square, START, gradient=square)
 
 
+def test_a_number_may_be_an_array_of_one_entry(library: str) -> None:
+    def one(x: Any) -> Any:
+        return square(x).reshape(1)
+
+    assert optlab.check_derivatives(problem(one, START, jac=library)).ok
+    made = getattr(optlab.adapters, f"{library}_problem")(one, START)
+    assert optlab.check_derivatives(made).ok
+    assert optlab.minimize(made).success
+    assert minimize(one, START, jac=library).success
+
+
 @pytest.mark.parametrize(
     ("function", "match"),
     [
