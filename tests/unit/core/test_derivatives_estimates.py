@@ -609,7 +609,10 @@ def test_estimated_rows_beside_known_ones_may_grow() -> None:
 
 @pytest.mark.parametrize("scheme", ["2-point", "3-point"])
 def test_single_precision_lengthens_the_steps(scheme: str) -> None:
-    problem = Problem(objective=lambda x: np.float32(smooth(x)), gradient=scheme, x0=[0.3, 0.7])
+    def single(x: Any) -> Any:
+        return np.float32(smooth(x))
+
+    problem = Problem(objective=single, gradient=scheme, x0=[0.3, 0.7])
     found = problem.gradient(problem.x0)
     # Steps for double precision leave errors of 1 (2-point) and 1e-2 (3-point).
     allowed = 1e-2 if scheme == "2-point" else 1e-3
