@@ -1,0 +1,40 @@
+"""How the solution of a problem moves with its data: derivatives of x(p), y(p), z(p) and f(x(p), p).
+
+    minimize f(x, p)   subject to   lb(p) <= x <= ub(p),   cl(p) <= c(x, p) <= cu(p)
+
+==================  ==============================================================================
+module              what it does
+==================  ==============================================================================
+``sensitivity``     the front door :func:`sensitivity` and what it returns
+``perturbation``    derivatives of the problem's data with respect to p
+``family``          problems as a function of p, and their data's derivatives by differences
+``point``           the solution with all derivatives there
+``activity``        which rows and bounds hold it, strongly or weakly
+``face``            the KKT system of the active set: forward and adjoint solves
+``regularity``      whether that system is regular, and what fails where it is not
+``one_sided``       directional derivatives where constraints are weakly active, by a QP
+==================  ==============================================================================
+
+References: [Fiacco83], chapters 2 and 3; [RD95] for the one-sided derivatives.
+"""
+
+from __future__ import annotations
+
+from optlab.parametric.activity import ActiveSet
+from optlab.parametric.family import AbstractFamily, DifferencedFamily
+from optlab.parametric.perturbation import Change, Perturbation
+from optlab.parametric.regularity import Regularity
+from optlab.parametric.sensitivity import Sensitivity, sensitivity
+from optlab.parametric.step import Step
+
+__all__ = [
+    "AbstractFamily",
+    "ActiveSet",
+    "Change",
+    "DifferencedFamily",
+    "Perturbation",
+    "Regularity",
+    "Sensitivity",
+    "Step",
+    "sensitivity",
+]
