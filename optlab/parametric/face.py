@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from optlab.core.sparse import scipy_module
 from optlab.linalg.kkt_system import KKTSystem
 from optlab.parametric.perturbation import Change
 from optlab.parametric.step import CONSISTENT, Step
@@ -48,6 +49,7 @@ class Face:
     held : (m,) bool
         The rows A.
     factor : AbstractFaceFactor
+        Exchanged for a slower one when it is found to be singular (:mod:`optlab.parametric.regularity`).
     """
 
     def __init__(self, point: Point, active: ActiveSet) -> None:
@@ -62,6 +64,14 @@ class Face:
         J: Any = self.point.J if problem.m else None
         system = KKTSystem(problem.n, 0, J, W)
         return system.factorize(W, None, 0.0, self.free, self.held)
+
+    def matrix(self) -> Any:
+        """Return K, (n + m, n + m) csr_array, with zeros off the face."""
+        sparse = scipy_module("sparse")
+        J, W = sparse.csr_array(self.point.J), sparse.csr_array(self.point.W)
+        K = sparse.block_array([[W, J.T], [J, None]], format="csr")
+        mask = sparse.diags_array(np.concatenate((self.free, self.held)).astype(np.float64))
+        return mask @ K @ mask
 
     def forward(self, change: Change) -> Step:
         """Return the step of the solution for a change of the data."""

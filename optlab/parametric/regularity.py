@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optlab.core.sparse import row_max, scipy_module
+from optlab.parametric.least_norm import LEAST_NORM_ORDER, LeastNormFactor
 from optlab.parametric.step import CONSISTENT
 
 if TYPE_CHECKING:
@@ -61,8 +62,9 @@ class Regularity:
 
 
 def examined(face: Face) -> Regularity:
-    """Measure the two blocks of the inverse."""
-    scale = _equilibration(face)
+    """Measure the two blocks of the inverse; where one is infinite, make the face solve in least norm."""
+    K = face.matrix()
+    scale = _equilibration(face, abs(K))
     curvature, rows = _inverse_norms(face.factor, scale, face)
     singular = curvature > SINGULAR
     independent = rows <= SINGULAR
@@ -72,9 +74,13 @@ def examined(face: Face) -> Regularity:
         weight = scipy_module("sparse").diags_array(scale[:n] ** -2.0, format="csr")
         _, alone = _inverse_norms(face.refactored(weight), scale, face)
         independent = alone <= SINGULAR
+    convex = face.factor.inertia_ok
+    if (singular or not independent) and scale.size <= LEAST_NORM_ORDER:
+        alive = np.concatenate((face.free, face.held))
+        face.factor = LeastNormFactor(K.toarray(), scale, alive, face.point.problem.n)
     return Regularity(
         independent=independent,
-        second_order=face.factor.inertia_ok and not singular,
+        second_order=convex and not singular,
         singular=singular,
         inverse_norm=max(curvature, rows),
     )
@@ -110,21 +116,19 @@ def _inverse_norms(
     return norms[0], norms[1]
 
 
-def _equilibration(face: Face) -> Vector:
-    """Return the diagonal of S, (n + m,): ones off the face ([Ruiz01])."""
+def _equilibration(face: Face, K: Any) -> Vector:
+    """Return the diagonal of S, (n + m,), for the matrix |K| with zeros off the face ([Ruiz01])."""
     sparse = scipy_module("sparse")
-    point = face.point
-    J: Any = sparse.csr_array(point.J)
-    K = abs(sparse.block_array([[sparse.csr_array(point.W), J.T], [J, None]], format="csr"))
-    alive = np.concatenate((face.free, face.held)).astype(np.float64)
-    mask = sparse.diags_array(alive)
-    K = mask @ K @ mask
-    scale = np.ones(alive.size)
-    floor = _FLOOR * float(K.data.max(initial=0.0))
+    n = face.point.problem.n
+    largest = row_max(K)
+    scale = np.where(largest > 0.0, 1.0 / np.where(largest > 0.0, largest, 1.0), 1.0)
+    # Rows may have any unit; the variables start from theirs, so that rounding errors show.
+    scale[:n] = 1.0
+    floor = -1.0
     for _ in range(_PASSES):
         by = sparse.diags_array(scale)
         largest = row_max(by @ K @ by)
-        scale = np.where(
-            largest > floor, scale / np.sqrt(np.where(largest > 0.0, largest, 1.0)), scale
-        )
+        floor = _FLOOR * float(largest.max(initial=0.0)) if floor < 0.0 else floor
+        root = np.sqrt(np.where(largest > floor, largest, 1.0))
+        scale /= root
     return scale

@@ -170,7 +170,8 @@ class Solution:
         if self.regularity.singular:
             found.append(
                 "the Hessian of the Lagrangian is singular along the active constraints: the solution is "
-                "not isolated, or moves infinitely fast; derivatives along some directions are nan"
+                "not isolated, or moves infinitely fast; derivatives are of least norm, or nan where there "
+                "is none"
             )
         elif not self.regularity.second_order:
             found.append(
