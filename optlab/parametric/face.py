@@ -76,8 +76,7 @@ class Face:
     def forward(self, change: Change) -> Step:
         """Return the step of the solution for a change of the data."""
         point, J = self.point, self.point.J
-        db = self._at_sides(self.active.bounds, change.lb, change.ub)
-        ds = self._at_sides(self.active.rows, change.cl, change.cu)
+        db, ds = self.side_rates(self.active, change)
         dx, _, dy = self.factor.solve(
             -change.gradient - point.W @ db, None, ds - change.constraints - J @ db
         )
@@ -124,6 +123,13 @@ class Face:
         return weights, residual
 
     @staticmethod
-    def _at_sides(sides: Vector, low: Vector, up: Vector) -> Vector:
-        """Choose the rates of the active sides, zero where none is active."""
-        return np.where(sides < 0.0, low, np.where(sides > 0.0, up, 0.0))
+    def side_rates(active: ActiveSet, change: Change) -> tuple[Vector, Vector]:
+        """Return the rates of the active bounds (n,) and row sides (m,), zero where none is active."""
+
+        def chosen(sides: Vector, low: Vector, up: Vector) -> Vector:
+            return np.where(sides < 0.0, low, np.where(sides > 0.0, up, 0.0))
+
+        return (
+            chosen(active.bounds, change.lb, change.ub),
+            chosen(active.rows, change.cl, change.cu),
+        )

@@ -19,6 +19,7 @@ import numpy as np
 
 from optlab.api import minimize
 from optlab.core.problem import Problem
+from optlab.errors import ProblemError
 from optlab.parametric.step import Step
 
 if TYPE_CHECKING:
@@ -40,22 +41,31 @@ def one_sided(face: Face, change: Change) -> Step:
     face
         With the weakly active constraints held.
     """
-    held = face.forward(change)
+    held, point = face.forward(change), face.point
     size = change.size()
     if size == 0.0:
         return held
-    qp = _program(face, change, size, held)
-    found = minimize(qp, method="pasa", tol=_TOL)
-    n, m = face.point.problem.n, face.point.problem.m
-    worst = max(found.certificate.primal, found.certificate.dual / found.certificate.scale)
+    try:
+        found = minimize(_program(face, change, size, held), method="pasa", tol=_TOL)
+    except ProblemError as error:
+        # The rows of the QP have no common point.
+        return _none(face, str(error))
     if not found.success:
-        nan = np.full(n, np.nan)
-        words = f"the QP of the weakly active constraints was not solved: {found.message}"
-        return Step(nan, np.full(m, np.nan), nan, held.f, np.inf, words)
-    dy = np.zeros(m)
+        return _none(face, found.message)
+    certificate = found.certificate
+    dy = np.zeros(point.y.size)
     dy[face.held] = size * found.multipliers.constraints
-    dz = size * found.multipliers.bounds
-    return Step(size * found.x, dy, dz, held.f, worst)
+    dx, dz = size * found.x, size * found.multipliers.bounds
+    worst = max(certificate.primal, certificate.dual / certificate.scale)
+    return Step(dx, dy, dz, held.f, worst)
+
+
+def _none(face: Face, reason: str) -> Step:
+    """Say that there is no derivative along this change."""
+    n, m = face.point.x.size, face.point.y.size
+    nan = np.full(n, np.nan)
+    words = f"the quadratic program of the weakly active constraints has no solution: {reason}"
+    return Step(nan, np.full(m, np.nan), nan, np.nan, np.inf, words)
 
 
 def _program(face: Face, change: Change, size: float, held: Step) -> Problem:

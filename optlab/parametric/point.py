@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from optlab.core.result import Result
 from optlab.errors import CapabilityError, OptionError, ProblemError, SolveError
 from optlab.typing import Matrix, Vector
 
-__all__ = ["Point", "evaluated"]
+__all__ = ["Point", "evaluated", "with_multipliers"]
 
 NEARLY_STATIONARY = 1e-3
 """Residuals up to which derivatives are computed at all; their error is of the size of the residuals."""
@@ -97,6 +97,11 @@ def evaluated(problem: Problem, solution: Result | WarmStart) -> Point:
         W=_hessian(door, x, y),
         certificate=found,
     )
+
+
+def with_multipliers(point: Point, y: Vector, z: Vector) -> Point:
+    """Return the point with other multipliers and the Hessian that belongs to them."""
+    return replace(point, y=y, z=z, W=_hessian(Oracle(point.problem), point.x, y))
 
 
 def _solution(

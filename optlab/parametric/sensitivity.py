@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -13,20 +13,19 @@ from optlab.core.method import WarmStart
 from optlab.core.problem import Problem
 from optlab.core.registry import load_problem
 from optlab.errors import OptionError, ProblemError, SolveError
-from optlab.parametric.activity import DEFAULT_ACTIVITY_TOL, ActiveSet, classified
-from optlab.parametric.face import Face
+from optlab.parametric.activity import DEFAULT_ACTIVITY_TOL
 from optlab.parametric.family import AbstractFamily, DifferencedFamily
-from optlab.parametric.one_sided import one_sided
 from optlab.parametric.perturbation import Change, Perturbation, named_perturbation
 from optlab.parametric.point import Point, evaluated
-from optlab.parametric.regularity import Regularity, examined
+from optlab.parametric.regularity import Regularity
+from optlab.parametric.solution import Solution, solution_map
 from optlab.parametric.step import CONSISTENT, Step
 from optlab.typing import Vector, is_a
 
 if TYPE_CHECKING:
     from optlab.core.result import Result
 
-__all__ = ["Sensitivity", "Solution", "sensitivity", "solution_map"]
+__all__ = ["Sensitivity", "sensitivity"]
 
 
 def sensitivity(
@@ -92,13 +91,17 @@ def sensitivity(
     if callable(problem) and not is_a(problem, Problem, AbstractFamily):
         problem = DifferencedFamily(problem)
     differentiate = _of_family if is_a(problem, AbstractFamily) else _of_problem
-    point, perturbation = differentiate(problem, result, parameters)
-    return Sensitivity(solution_map(point, tol), perturbation.fitting(point.problem))
+    point, perturbation, at = differentiate(problem, result, parameters)
+    return Sensitivity(solution_map(point, tol), perturbation.fitting(point.problem), at)
+
+
+AtMultipliers: TypeAlias = "Callable[[Vector], Perturbation] | None"
+"""The perturbation with grad_x L taken at given y; None where that is not known."""
 
 
 def _of_family(
     family: AbstractFamily, result: Result | WarmStart, p: Any
-) -> tuple[Point, Perturbation]:
+) -> tuple[Point, Perturbation, AtMultipliers]:
     """Evaluate the member of a family and its derivatives with respect to p."""
     if is_a(p, Perturbation, str):
         raise OptionError(
@@ -106,12 +109,13 @@ def _of_family(
             "for, or the problem at that p in place of the family"
         )
     point = evaluated(family.problem(p), result)
-    return point, family.perturbation(p, point.x, point.y)
+    found = family.perturbation(p, point.x, point.y)
+    return point, found, lambda y: family.perturbation(p, point.x, y)
 
 
 def _of_problem(
     given: Any, result: Result | WarmStart, parameters: Any
-) -> tuple[Point, Perturbation]:
+) -> tuple[Point, Perturbation, AtMultipliers]:
     """Evaluate a problem, and read which of its data are the parameters."""
     problem = load_problem(given, None)
     if not is_a(parameters, Perturbation, str):
@@ -121,96 +125,13 @@ def _of_problem(
             "pass the function build(p) in place of the problem"
         )
     point = evaluated(problem, result)
-    if is_a(parameters, Perturbation):
-        return point, parameters
-    return point, named_perturbation(parameters, problem, point.x)
-
-
-@dataclass(frozen=True)
-class Solution:
-    """The map from changes of the data to changes of a solution, at one solution.
-
-    What does not depend on the choice of parameters; :func:`solution_map` makes it.
-    """
-
-    face: Face
-    """With the active set on which the linear map is taken."""
-
-    active: ActiveSet
-    """The classification, weakly active constraints included."""
-
-    regularity: Regularity
-
-    @property
-    def point(self) -> Point:
-        """The solution."""
-        return self.face.point
-
-    @property
-    def weakly_active(self) -> tuple[str, ...]:
-        """Rows and bounds that are active with a multiplier not told from zero, in words."""
-        return self.active.weak_labels(self.point.problem)
-
-    @property
-    def issues(self) -> tuple[str, ...]:
-        """Everything that keeps the solution from being differentiable, in words; empty: nothing."""
-        found = []
-        weak = self.weakly_active
-        if weak:
-            held = "held" if self.face.active.any_weak else "released"
-            found.append(
-                f"weakly active: {', '.join(weak)}; dx and the adjoint take them as {held}, directional() "
-                "decides for each direction"
-            )
-        if not self.regularity.independent:
-            found.append(
-                "the active constraints have dependent gradients (LICQ fails): multipliers are not unique, "
-                "dy and dz are one choice, and only changes that keep the constraints consistent have a dx"
-            )
-        if self.regularity.singular:
-            found.append(
-                "the Hessian of the Lagrangian is singular along the active constraints: the solution is "
-                "not isolated, or moves infinitely fast; derivatives are of least norm, or nan where there "
-                "is none"
-            )
-        elif not self.regularity.second_order:
-            found.append(
-                "the Hessian of the Lagrangian is not positive definite along the active constraints: the "
-                "derivatives are those of a KKT point that need not be a minimizer"
-            )
-        return tuple(found)
-
-    def directional(self, change: Change) -> Step:
-        """Return the one-sided derivative along a change of the data."""
-        if self.active.any_weak:
-            whole = self.face if self.face.active.any_weak else Face(self.point, self.active)
-            return one_sided(whole, change)
-        return self.face.forward(change)
-
-    def adjoint(
-        self, vx: Vector, vy: Vector | None = None, vz: Vector | None = None, vf: float = 0.0
-    ) -> tuple[Change, float]:
-        """Return weights w with w'change = vx'dx + vy'dy + vz'dz + vf df, and the relative residual."""
-        n, m = self.point.problem.n, self.point.problem.m
-        vy = np.zeros(m) if vy is None else vy
-        vz = np.zeros(n) if vz is None else vz
-        return self.face.adjoint(vx, vy, vz, vf)
-
-
-def solution_map(point: Point, tol: float = DEFAULT_ACTIVITY_TOL) -> Solution:
-    """Classify, factor and examine at a point.
-
-    Weakly active constraints are held unless that makes the system singular and releasing them does not.
-    """
-    active = classified(point, tol)
-    face = Face(point, active)
-    regularity = examined(face)
-    if active.any_weak and not regularity.independent:
-        freed = Face(point, active.released())
-        alone = examined(freed)
-        if alone.independent:
-            return Solution(freed, active, alone)
-    return Solution(face, active, regularity)
+    own: Perturbation = (
+        named_perturbation(parameters, problem, point.x)
+        if is_a(parameters, str)
+        else parameters
+    )
+    # Where no row depends on p, grad_x L depends on p in the same way for all y.
+    return point, own, None if own.constraints is not None else lambda _y: own
 
 
 @dataclass(frozen=True)
@@ -227,6 +148,8 @@ class Sensitivity:
 
     solution: Solution
     perturbation: Perturbation
+    at: AtMultipliers
+    """The perturbation at other multipliers."""
 
     @property
     def weakly_active(self) -> tuple[str, ...]:
@@ -296,7 +219,12 @@ class Sensitivity:
         direction
             (P,)
         """
-        return self.solution.directional(self._change(direction))
+        problem, at = self.solution.point.problem, self.at
+        vector = _weights("direction", direction, self.perturbation.count)
+        change = self.perturbation.along(vector, problem)
+        if at is None:
+            return self.solution.directional(change)
+        return self.solution.directional(change, lambda y: at(y).along(vector, problem))
 
     def adjoint(self, vx: Any, vy: Any = None, vz: Any = None, vf: float = 0.0) -> Vector:
         """Return vx'dx + vy'dy + vz'dz + vf df, (P,), by one solve whatever P is.
@@ -330,7 +258,7 @@ class Sensitivity:
         The point is moved into the bounds as they will be.
         """
         point, change = self.solution.point, self._change(direction)
-        step = self.solution.directional(change)
+        step = self.directional(direction)
         if not step.exists:
             return WarmStart(point.x, point.y, point.z)
         problem = point.problem

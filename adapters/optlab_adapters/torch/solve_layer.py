@@ -22,7 +22,7 @@ from optlab.api import minimize
 from optlab.errors import CapabilityError, OptionError, OptlabWarning, ProblemError, SolveError
 from optlab.parametric.activity import DEFAULT_ACTIVITY_TOL
 from optlab.parametric.point import evaluated
-from optlab.parametric.sensitivity import Solution, solution_map
+from optlab.parametric.solution import Solution, solution_map
 from optlab.parametric.step import CONSISTENT
 from optlab_adapters.torch.parametric import Tensors, TorchFamily
 
