@@ -57,9 +57,7 @@ def steepest(
     """
     found = _steepest_multipliers(point, active, change)
     if found is None:
-        n, m = point.x.size, point.y.size
-        nan = np.full(n, np.nan)
-        return Step(nan, np.full(m, np.nan), nan, np.inf, np.inf, _INFEASIBLE)
+        return Step.missing((point.x.size, point.y.size), _INFEASIBLE, f=np.inf)
     moved = with_multipliers(point, *found)
     judged = classified(moved, tol)
     # The same sides are active; which of them weakly is up to the new multipliers.

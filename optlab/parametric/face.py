@@ -87,8 +87,7 @@ class Face:
             - float(point.z @ db)
         )
         if residual > CONSISTENT:
-            nan = np.full_like(dx, np.nan)
-            return Step(nan, np.full_like(dy, np.nan), nan, f, residual, _NO_SOLUTION)
+            return Step.missing((dx.size, dy.size), _NO_SOLUTION, f=f, residual=residual)
         dx = np.where(self.free, dx, db)
         dz = np.where(self.free, 0.0, -(change.gradient + point.W @ dx + J.T @ dy))
         return Step(dx, dy, dz, f, residual)

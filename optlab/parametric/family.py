@@ -77,9 +77,10 @@ class DifferencedFamily(AbstractFamily):
             high, low = (self._data(q, k, x, y) for q in (above, below))
             width = float(above[k] - below[k])
             columns.append({key: _slope(key, high[key], low[key], width) for key in high})
-        return Perturbation(
-            **{key: np.stack([c[key] for c in columns], axis=-1) for key in columns[0]}
-        )
+        slopes: dict[str, Any] = {
+            key: np.stack([c[key] for c in columns], axis=-1) for key in columns[0]
+        }
+        return Perturbation(**slopes)
 
     def _built(self, p: Vector) -> Problem:
         problem = self.build(p)

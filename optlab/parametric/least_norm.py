@@ -19,7 +19,7 @@ from optlab.linalg.kkt_face import AbstractFaceFactor
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from optlab.linalg.arrays import FloatArray
+    from optlab.linalg.arrays import BoolArray, FloatArray
 
 __all__ = ["LEAST_NORM_ORDER", "LeastNormFactor"]
 
@@ -44,7 +44,7 @@ class LeastNormFactor(AbstractFaceFactor):
     n : int
     """
 
-    def __init__(self, K: FloatArray, scale: FloatArray, alive: FloatArray, n: int) -> None:
+    def __init__(self, K: FloatArray, scale: FloatArray, alive: BoolArray, n: int) -> None:
         self._at = np.flatnonzero(alive)
         self._sizes = (n, 0, scale.size - n)
         self._scale = scale[self._at]

@@ -62,10 +62,8 @@ def one_sided(face: Face, change: Change) -> Step:
 
 def _none(face: Face, reason: str) -> Step:
     """Say that there is no derivative along this change."""
-    n, m = face.point.x.size, face.point.y.size
-    nan = np.full(n, np.nan)
     words = f"the quadratic program of the weakly active constraints has no solution: {reason}"
-    return Step(nan, np.full(m, np.nan), nan, np.nan, np.inf, words)
+    return Step.missing((face.point.x.size, face.point.y.size), words)
 
 
 def _program(face: Face, change: Change, size: float, held: Step) -> Problem:

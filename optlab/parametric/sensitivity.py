@@ -90,7 +90,7 @@ def sensitivity(
         )
     if callable(problem) and not is_a(problem, Problem, AbstractFamily):
         problem = DifferencedFamily(problem)
-    differentiate = _of_family if is_a(problem, AbstractFamily) else _of_problem
+    differentiate: Any = _of_family if is_a(problem, AbstractFamily) else _of_problem
     point, perturbation, at = differentiate(problem, result, parameters)
     return Sensitivity(solution_map(point, tol), perturbation.fitting(point.problem), at)
 
@@ -247,7 +247,7 @@ class Sensitivity:
         """
         n, m = self.solution.point.problem.n, self.solution.point.problem.m
         parts = [_weights(k, v, s) for k, v, s in (("vx", vx, n), ("vy", vy, m), ("vz", vz, n))]
-        weights, residual = self.solution.adjoint(*parts, vf=float(vf))
+        weights, residual = self.solution.adjoint(parts[0], parts[1], parts[2], float(vf))
         if residual > CONSISTENT:
             return np.full(self.perturbation.count, np.nan)
         return self.perturbation.contracted(weights)

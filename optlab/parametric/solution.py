@@ -104,9 +104,7 @@ class Solution:
             "multipliers are not unique, and which of them counts along this direction cannot be told "
             "without the derivatives of grad f + J'y for other y: give a family in place of a Perturbation"
         )
-        return Step(
-            *(np.full_like(v, np.nan) for v in (step.x, step.y, step.z)), np.nan, np.inf, words
-        )
+        return Step.missing((step.x.size, step.y.size), words)
 
     def adjoint(
         self, vx: Vector, vy: Vector | None = None, vz: Vector | None = None, vf: float = 0.0

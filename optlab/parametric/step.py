@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from optlab.typing import Vector
 
 __all__ = ["CONSISTENT", "Step"]
@@ -38,6 +40,30 @@ class Step:
 
     message: str = ""
     """Empty when all is well."""
+
+    @classmethod
+    def missing(
+        cls,
+        sizes: tuple[int, int],
+        message: str,
+        *,
+        f: float = math.nan,
+        residual: float = math.inf,
+    ) -> Step:
+        """Return what stands for a derivative that does not exist.
+
+        Parameters
+        ----------
+        sizes
+            n and m.
+        message
+            Why.
+        f
+            The optimal value may have a derivative all the same.
+        """
+        n, m = sizes
+        x, y, z = (np.full(size, np.nan) for size in (n, m, n))
+        return cls(x, y, z, f, residual, message)
 
     @property
     def exists(self) -> bool:

@@ -113,7 +113,7 @@ class TorchFamily(AbstractFamily):
         functions = _Functions(self, values)
         functions.objective(start.numpy())
         rows = self._row_count(start, values)
-        limits = {
+        limits: dict[str, Any] = {
             label: _evaluated(getattr(self, label), values).numpy()
             for label in _LIMITS
             if getattr(self, label) is not None
@@ -153,11 +153,13 @@ class TorchFamily(AbstractFamily):
             return moved
 
         slopes = torch.func.jacrev(data, argnums=tuple(range(len(values))))(*values)
-        columns = {
-            key: torch.cat([part.reshape(*_lead(key, part), -1) for part in parts], dim=-1)
+        columns: dict[str, Any] = {
+            key: torch.cat(
+                [part.reshape(*_lead(key, part), -1) for part in parts], dim=-1
+            ).numpy()
             for key, parts in slopes.items()
         }
-        return Perturbation(**{key: value.detach().numpy() for key, value in columns.items()})
+        return Perturbation(**columns)
 
     def pulled_back(self, weights: Change, p: Tensors, x: Vector, y: Vector) -> Tensors:
         """Return the derivative of the weighted data with respect to every parameter.
@@ -229,7 +231,7 @@ class TorchFamily(AbstractFamily):
         return sigma * self.objective(x, *p) + self.rows(x, *p) @ y
 
     def _row_count(self, start: torch.Tensor, values: Tensors) -> int:
-        rows = self.rows(start, *values)
+        rows: Any = self.rows(start, *values)
         if not isinstance(rows, torch.Tensor) or rows.ndim != 1:
             what = tuple(rows.shape) if isinstance(rows, torch.Tensor) else type(rows).__name__
             raise ProblemError(
@@ -246,7 +248,7 @@ class _Functions:
         self._family, self._values = family, values
 
     def objective(self, x: Vector) -> float:
-        value = self._family.objective(_tensor(x), *self._values)
+        value: Any = self._family.objective(_tensor(x), *self._values)
         if not isinstance(value, torch.Tensor) or value.numel() != 1:
             what = (
                 tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__

@@ -187,7 +187,8 @@ class SolveLayer(torch.nn.Module):
             When an instance fails and ``on_failure`` is ``"raise"``; names its number.
         """
         size = _batch_size(parameters, self.family.shapes)
-        found = _Solve.apply(self, 1 if size is None else size, *parameters)
+        solve: Any = _Solve.apply
+        found = solve(self, 1 if size is None else size, *parameters)
         outputs = tuple(part[0] for part in found) if size is None else found
         return outputs if self.multipliers else outputs[0]
 
@@ -274,7 +275,8 @@ class _Solve(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *cotangents: torch.Tensor) -> tuple[Any, ...]:
-        found = _Adjoint.apply(ctx.layer, ctx.batch, cotangents, *ctx.saved_tensors)
+        adjoint: Any = _Adjoint.apply
+        found = adjoint(ctx.layer, ctx.batch, cotangents, *ctx.saved_tensors)
         return (None, None, *found)
 
 
