@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optlab.core.sparse import row_max, scipy_module
-from optlab.parametric.least_norm import LEAST_NORM_ORDER, LeastNormFactor
+from optlab.parametric.least_norm import LEAST_NORM_ORDER, SHIFT, LeastNormFactor, ShiftedFactor
 from optlab.parametric.step import CONSISTENT
 
 if TYPE_CHECKING:
@@ -75,15 +75,25 @@ def examined(face: Face) -> Regularity:
         _, alone = _inverse_norms(face.refactored(weight), scale, face)
         independent = alone <= SINGULAR
     convex = face.factor.inertia_ok
-    if (singular or not independent) and scale.size <= LEAST_NORM_ORDER:
-        alive = np.concatenate((face.free, face.held))
-        face.factor = LeastNormFactor(K.toarray(), scale, alive, face.point.problem.n)
+    if singular or not independent:
+        face.factor = _for_singular(face, K, scale)
     return Regularity(
         independent=independent,
         second_order=convex and not singular,
         singular=singular,
         inverse_norm=max(curvature, rows),
     )
+
+
+def _for_singular(face: Face, K: Any, scale: Vector) -> AbstractFaceFactor:
+    """Return what solves the singular system as well as it can be solved."""
+    n = face.point.problem.n
+    alive = np.concatenate((face.free, face.held))
+    if scale.size <= LEAST_NORM_ORDER:
+        return LeastNormFactor(K.toarray(), scale, alive, n)
+    shift = scipy_module("sparse").diags_array(SHIFT * scale[:n] ** -2.0, format="csr")
+    shifted = scipy_module("sparse").csr_array(face.point.W) + shift
+    return ShiftedFactor(K, np.where(alive, scale, 1.0), face.refactored(shifted), n)
 
 
 def _inverse_norms(

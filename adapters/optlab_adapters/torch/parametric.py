@@ -238,7 +238,7 @@ class TorchFamily(AbstractFamily):
                 f"constraints(x, *parameters) returned {what}; a tensor of shape (m,) is needed. "
                 "A single row is value[None]; several are torch.stack or torch.cat"
             )
-        return rows.numel()
+        return int(rows.numel())
 
 
 class _Functions:
