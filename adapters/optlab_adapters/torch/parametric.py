@@ -2,7 +2,8 @@
 
     minimize f(x, p1, p2, ...)   subject to   lb(p) <= x <= ub(p),   cl(p) <= c(x, p1, p2, ...) <= cu(p)
 
-Everything is computed in float64 on the CPU. optlab sees NumPy arrays only.
+Everything is computed in float64 on the CPU. optlab sees NumPy arrays only. What else the functions use, the
+weights of a network for instance, is constant: pass it as a parameter to differentiate with respect to it.
 """
 
 from __future__ import annotations
@@ -203,7 +204,8 @@ class TorchFamily(AbstractFamily):
                 )
             parts = torch.split(flat, sizes)
             return tuple(
-                part.reshape(*shape) for part, shape in zip(parts, self.shapes, strict=True)
+                part.reshape(tuple(shape))
+                for part, shape in zip(parts, self.shapes, strict=True)
             )
         if len(given) != len(self.shapes):
             raise ProblemError(
@@ -256,7 +258,7 @@ class _Functions:
             raise ProblemError(
                 f"objective(x, *parameters) returned {what}; a tensor with a single number is needed"
             )
-        return float(value)
+        return float(value.detach())
 
     def gradient(self, x: Vector) -> Vector:
         with torch.enable_grad():

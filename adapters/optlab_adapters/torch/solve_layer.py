@@ -188,7 +188,8 @@ class SolveLayer(torch.nn.Module):
         """
         size = _batch_size(parameters, self.family.shapes)
         solve: Any = _Solve.apply
-        found = solve(self, 1 if size is None else size, *parameters)
+        wanted = torch.is_grad_enabled() and any(p.requires_grad for p in parameters)
+        found = solve(self, 1 if size is None else size, wanted, *parameters)
         outputs = tuple(part[0] for part in found) if size is None else found
         return outputs if self.multipliers else outputs[0]
 
@@ -245,7 +246,9 @@ class _Solve(torch.autograd.Function):
     """The forward solves; the backward hands over to :class:`_Adjoint`."""
 
     @staticmethod
-    def forward(ctx: Any, layer: SolveLayer, size: int, *parameters: torch.Tensor) -> Tensors:
+    def forward(
+        ctx: Any, layer: SolveLayer, size: int, wanted: bool, *parameters: torch.Tensor
+    ) -> Tensors:
         shapes = layer.family.shapes
         instances = [
             layer.family.parameters(
@@ -257,7 +260,7 @@ class _Solve(torch.autograd.Function):
             for i in range(size)
         ]
         batch = layer.solve_batch(instances)
-        if any(ctx.needs_input_grad):
+        if wanted:
             # Factored while the problems are at hand: the backward only solves.
             _ = batch.solutions
         ctx.layer, ctx.batch = layer, batch
@@ -277,7 +280,7 @@ class _Solve(torch.autograd.Function):
     def backward(ctx: Any, *cotangents: torch.Tensor) -> tuple[Any, ...]:
         adjoint: Any = _Adjoint.apply
         found = adjoint(ctx.layer, ctx.batch, cotangents, *ctx.saved_tensors)
-        return (None, None, *found)
+        return (None, None, None, *found)
 
 
 class _Adjoint(torch.autograd.Function):
