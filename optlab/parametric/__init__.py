@@ -18,7 +18,7 @@ module              what it does
 ``degenerate``      and where multipliers are not unique, by an LP and a QP
 ==================  ==============================================================================
 
-References: [Fiacco83], chapters 2 and 3; [RD95] for the one-sided derivatives.
+References: [Fiacco83], chapter 3; [Jittorntrum84] and [RD95] for one-sided derivatives.
 """
 
 from __future__ import annotations

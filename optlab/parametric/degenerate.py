@@ -1,7 +1,7 @@
 """Directional derivatives where multipliers are not unique.
 
 With dependent active gradients the multipliers form a polyhedron, and along a change of the data the ones
-that count are those of steepest ascent of the Lagrangian ([RD95], theorem 2)
+that count are those of steepest ascent of the Lagrangian [RD95]
 
     maximize  y'(dc - ds) - z'db   over   J_A'y + z = -grad f,  z_F = 0,  and the signs of active sides,
 

@@ -1,7 +1,7 @@
 """The KKT system of an active set: how the solution follows its data, and the adjoint of that.
 
 With F the free variables, B those at a bound and A the active rows, the derivative of the KKT conditions
-([Fiacco83], section 3.2) is
+([Fiacco83], chapter 3) is
 
     [ W_FF  J_AF' ] [dx_F]   [ -dg_F - W_FB db         ]
     [ J_AF    0   ] [dy_A] = [  ds_A - dc_A - J_AB db  ],     dx_B = db,

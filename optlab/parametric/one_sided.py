@@ -1,7 +1,7 @@
 """One-sided directional derivatives where constraints are weakly active.
 
 Along a change of the data, a constraint with multiplier zero may stay active or be left; which of the two
-is decided by the quadratic program ([RD95]; with independent gradients [Fiacco83], section 3.3)
+is decided by the quadratic program ([RD95]; with independent gradients [Jittorntrum84])
 
     minimize  1/2 d'W d + dg'd    subject to   J_i d + dc_i - ds_i  = 0    strongly active rows
                                                J_i d + dc_i - ds_i <= 0    weakly active at the upper side

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from optlab.core.sparse import csr
+from optlab.core.sparse import csr, scipy_module
 from optlab.errors import OptionError, ProblemError
-from optlab.typing import Vector, is_a
+from optlab.typing import Vector
 
 if TYPE_CHECKING:
     from optlab.core.problem import Problem
@@ -26,6 +26,9 @@ __all__ = ["NAMED", "Change", "Perturbation", "named_perturbation"]
 
 NAMED = ("linear", "lb", "ub", "cl", "cu")
 """Data that can be named as parameters: the linear term of the objective, bounds, row bounds."""
+
+_ROUNDING = 1e-6
+"""Relative difference of two rates up to which they count as equal."""
 
 _VARIABLES = ("gradient", "lb", "ub")
 _ROWS = ("constraints", "cl", "cu")
@@ -203,9 +206,10 @@ class Perturbation:
 
     def _check_equalities(self, low: str, up: str, equal: Any, what: str) -> None:
         a, b = (_some_rows(getattr(self, side), equal, self.count) for side in (low, up))
-        apart = np.abs(a - b) > 1e-6 * (1.0 + np.abs(a) + np.abs(b))
-        if apart.any():
-            i = int(np.flatnonzero(equal)[np.nonzero(apart)[0][0]])
+        # Differences in p leave rounding errors.
+        apart = (abs(a - b) - _ROUNDING * (abs(a) + abs(b)) > _ROUNDING).tocoo()
+        if apart.nnz:
+            i = int(np.flatnonzero(equal)[apart.coords[0][0]])
             raise ProblemError(
                 f"{what} {i} has {low} = {up}, but the Perturbation moves the two sides differently; "
                 f"give {low} and {up} equal columns there, since such a {what} moves as a whole"
@@ -277,9 +281,10 @@ def _numbers(part: str, value: Any) -> Vector:
         ) from error
 
 
-def _some_rows(matrix: Any, rows: Any, count: int) -> Vector:
-    """Return the chosen rows as a dense array."""
+def _some_rows(matrix: Any, rows: Any, count: int) -> Any:
+    """Return the chosen rows as a csr_array."""
+    sparse = scipy_module("sparse")
+    chosen = rows.nonzero()[0]
     if matrix is None:
-        return np.zeros((int(rows.sum()), count))
-    chosen = matrix[rows.nonzero()[0]]
-    return np.asarray(chosen if is_a(chosen, np.ndarray) else chosen.toarray())
+        return sparse.csr_array((chosen.size, count))
+    return sparse.csr_array(matrix[chosen])
