@@ -20,7 +20,7 @@ import numpy as np
 from optlab.api import minimize
 from optlab.core.problem import Problem
 from optlab.errors import ProblemError
-from optlab.parametric.step import Step
+from optlab.parametric.step import CONSISTENT, Step
 
 if TYPE_CHECKING:
     from optlab.parametric.face import Face
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["one_sided"]
 
 _TOL = 1e-11
-"""Of the QP, whose data are scaled to order one."""
+"""Of the QP, whose data are scaled to order one. Rounding may end it earlier: its residuals are judged by
+CONSISTENT, like those of a linear system."""
 
 
 def one_sided(face: Face, change: Change) -> Step:
@@ -50,13 +51,17 @@ def one_sided(face: Face, change: Change) -> Step:
     except ProblemError as error:
         # The rows of the QP have no common point.
         return _none(face, str(error))
-    if not found.success:
-        return _none(face, found.message)
     certificate = found.certificate
+    errors = (
+        certificate.dual / certificate.scale,
+        certificate.complementarity / certificate.scale,
+    )
+    worst = max(certificate.primal, *errors)
+    if not worst <= CONSISTENT:
+        return _none(face, found.message)
     dy = np.zeros(point.y.size)
     dy[face.held] = size * found.multipliers.constraints
     dx, dz = size * found.x, size * found.multipliers.bounds
-    worst = max(certificate.primal, certificate.dual / certificate.scale)
     return Step(dx, dy, dz, held.f, worst)
 
 

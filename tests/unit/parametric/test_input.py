@@ -150,7 +150,7 @@ def test_families_that_are_none(result: Any, build: Any, p: Any, words: str) -> 
 
 
 def shorter() -> Problem:
-    return Problem(objective=lambda x: x @ x, gradient=lambda x: 2 * x, x0=[0.0])
+    return Problem(objective=lambda x: float(x @ x), gradient=lambda x: 2 * x, x0=[0.0])
 
 
 def test_a_family_that_ends_next_to_p_says_where(result: Any) -> None:
@@ -205,7 +205,7 @@ def test_along_and_contracted_are_transposes() -> None:
     rng = np.random.default_rng(0)
     problem = disk()
     n, m, count = 3, 1, 4
-    parts = {
+    parts: dict[str, Any] = {
         **{key: rng.standard_normal((n, count)) for key in ("gradient", "lb", "ub")},
         **{key: rng.standard_normal((m, count)) for key in ("constraints", "cl", "cu")},
         "objective": rng.standard_normal(count),

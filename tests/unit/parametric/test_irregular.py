@@ -161,6 +161,8 @@ def test_where_multipliers_are_not_unique_the_right_ones_are_found(seed: int) ->
     assert not s.regularity.independent
     step, h = s.directional([1.0]), 1e-7
     assert step.exists, step.message
+    # Where the active rows are nearly dependent, differences with h are too far from the limit.
+    assume(np.abs(step.y).max() < 1e3)
     again = optlab.minimize(build([h]), tol=1e-10)
     assume(again.success)
     close((again.x - x) / h, step.x, 1e-2)
