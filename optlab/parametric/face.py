@@ -49,14 +49,16 @@ class Face:
     held : (m,) bool
         The rows A.
     factor : AbstractFaceFactor
-        Exchanged for a slower one when it is found to be singular (:mod:`optlab.parametric.regularity`).
+        The one given, for singular systems (:mod:`optlab.parametric.least_norm`), or the usual one.
     """
 
-    def __init__(self, point: Point, active: ActiveSet) -> None:
+    def __init__(
+        self, point: Point, active: ActiveSet, factor: AbstractFaceFactor | None = None
+    ) -> None:
         self.point, self.active = point, active
         self.free: Mask = active.bounds == 0.0
         self.held: Mask = active.rows != 0.0
-        self.factor: AbstractFaceFactor = self.refactored(point.W)
+        self.factor = self.refactored(point.W) if factor is None else factor
 
     def refactored(self, W: Any) -> AbstractFaceFactor:
         """Factor the KKT matrix of this face with another Hessian (n, n)."""

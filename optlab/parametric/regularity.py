@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optlab.core.sparse import row_max, scipy_module
+from optlab.parametric.face import Face
 from optlab.parametric.least_norm import LEAST_NORM_ORDER, SHIFT, LeastNormFactor, ShiftedFactor
 from optlab.parametric.step import CONSISTENT
 
 if TYPE_CHECKING:
     from optlab.linalg.kkt_face import AbstractFaceFactor
-    from optlab.parametric.face import Face
     from optlab.typing import Vector
 
 __all__ = ["Regularity", "examined"]
@@ -61,8 +61,15 @@ class Regularity:
         return self.independent and self.second_order
 
 
-def examined(face: Face) -> Regularity:
-    """Measure the two blocks of the inverse; where one is infinite, make the face solve in least norm."""
+def examined(face: Face) -> tuple[Face, Regularity]:
+    """Measure the two blocks of the inverse.
+
+    Returns
+    -------
+    Face
+        The one given, or where it is singular one that solves in least norm.
+    Regularity
+    """
     K = face.matrix()
     scale = _equilibration(face, abs(K))
     curvature, rows = _inverse_norms(face.factor, scale, face)
@@ -74,15 +81,15 @@ def examined(face: Face) -> Regularity:
         weight = scipy_module("sparse").diags_array(scale[:n] ** -2.0, format="csr")
         _, alone = _inverse_norms(face.refactored(weight), scale, face)
         independent = alone <= SINGULAR
-    convex = face.factor.inertia_ok
-    if singular or not independent:
-        face.factor = _for_singular(face, K, scale)
-    return Regularity(
+    regularity = Regularity(
         independent=independent,
-        second_order=convex and not singular,
+        second_order=face.factor.inertia_ok and not singular,
         singular=singular,
         inverse_norm=max(curvature, rows),
     )
+    if singular or not independent:
+        face = Face(face.point, face.active, _for_singular(face, K, scale))
+    return face, regularity
 
 
 def _for_singular(face: Face, K: Any, scale: Vector) -> AbstractFaceFactor:

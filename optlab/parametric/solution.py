@@ -62,7 +62,8 @@ class Solution:
         if not self.regularity.independent:
             found.append(
                 "the active constraints have dependent gradients (LICQ fails): multipliers are not unique, "
-                "dy and dz are one choice, and only changes that keep the constraints consistent have a dx"
+                "dy, dz and df are one choice, and only changes that keep the constraints consistent have a "
+                "dx; directional() chooses the multipliers for each direction"
             )
         if self.regularity.singular:
             found.append(
@@ -122,11 +123,9 @@ def solution_map(point: Point, tol: float = DEFAULT_ACTIVITY_TOL) -> Solution:
     Weakly active constraints are held unless that makes the system singular and releasing them does not.
     """
     active = classified(point, tol)
-    face = Face(point, active)
-    regularity = examined(face)
+    face, regularity = examined(Face(point, active))
     if active.any_weak and not regularity.independent:
-        freed = Face(point, active.released())
-        alone = examined(freed)
+        freed, alone = examined(Face(point, active.released()))
         if alone.independent:
             return Solution(freed, active, replace(alone, independent=False), tol)
     return Solution(face, active, regularity, tol)
