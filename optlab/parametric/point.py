@@ -21,7 +21,7 @@ from optlab.core.result import Result
 from optlab.errors import CapabilityError, OptionError, ProblemError, SolveError
 from optlab.typing import Matrix, Vector
 
-__all__ = ["Point", "evaluated", "with_multipliers"]
+__all__ = ["Point", "evaluated", "moved_by", "with_multipliers"]
 
 NEARLY_STATIONARY = 1e-3
 """Residuals up to which derivatives are computed at all; their error is of the size of the residuals."""
@@ -102,6 +102,20 @@ def evaluated(problem: Problem, solution: Result | WarmStart) -> Point:
 def with_multipliers(point: Point, y: Vector, z: Vector) -> Point:
     """Return the point with other multipliers and the Hessian that belongs to them."""
     return replace(point, y=y, z=z, W=_hessian(Oracle(point.problem), point.x, y))
+
+
+def moved_by(point: Point, dx: Vector, dy: Vector) -> Point:
+    """Return the point with x and y moved and second derivatives and Jacobian there, within the bounds.
+
+    Raises
+    ------
+    EvaluationError
+        When a derivative is not finite there.
+    """
+    door = Oracle(point.problem)
+    x = np.clip(point.x + dx, door.lb, door.ub)
+    y = point.y + dy
+    return replace(point, x=x, y=y, J=door.jacobian(x), W=_hessian(door, x, y))
 
 
 def _solution(

@@ -3,10 +3,15 @@
     K = [[W, J'], [J, 0]] is regular with the inertia of a strict minimizer if and only if
     the rows of J are independent (LICQ) and W is positive definite on their null space (second order)
 
-K is equilibrated, K^ = S K S, and the two diagonal blocks of its inverse are measured by a few steps of the
-power method, each one a solve with the factor that is there: the block of the variables is the inverse of the
-reduced Hessian, Z (Z'WZ)^-1 Z', the block of the rows is large where rows are dependent. A system without
-a solution, told by its residual, counts as an infinite inverse.
+K is equilibrated, K^ = S K S, and the norm of its inverse is estimated by a few steps of the power method, each
+one a solve with the factor that is there. Where that is infinite, or the solves leave a residual, two more
+measurements tell why: the block of the variables in the inverse is that of the reduced Hessian, Z (Z'WZ)^-1 Z',
+and with a positive definite matrix in place of W only dependent rows are left.
+
+A matrix that is singular at the exact solution is not quite so at the computed one (x**4 near 0). It gives itself
+away by its *drift*: how much K changes, measured by itself, along the Newton step to the solution
+
+    drift = |K^-1 (K(x + dx, y + dy) - K(x, y))|,    by the power method again.
 """
 
 from __future__ import annotations
@@ -18,8 +23,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optlab.core.sparse import row_max, scipy_module
+from optlab.errors import EvaluationError
 from optlab.parametric.face import Face
 from optlab.parametric.least_norm import LEAST_NORM_ORDER, SHIFT, LeastNormFactor, ShiftedFactor
+from optlab.parametric.perturbation import Change
+from optlab.parametric.point import moved_by
 from optlab.parametric.step import CONSISTENT
 
 if TYPE_CHECKING:
@@ -32,7 +40,10 @@ SINGULAR = 1e10
 """Norm of a block of the inverse of the equilibrated matrix from which on it counts as singular: the
 factorizations take pivots below 1e-10 for a sign of dependent rows."""
 
-_STEPS = 2
+DRIFT = 0.1
+"""Drift from which on derivatives are called inaccurate: they change by so much within the error of the point."""
+
+_STEPS = 3
 _PASSES = 4
 _FLOOR = 1e-12
 """Rows of K whose entries are below this part of the largest are not scaled up: they are rounding errors
@@ -55,10 +66,8 @@ class Regularity:
     inverse_norm: float
     """Estimate of the norm of the inverse of the equilibrated KKT matrix, a lower bound."""
 
-    @property
-    def ok(self) -> bool:
-        """Whether the solution is differentiable once no constraint is weakly active."""
-        return self.independent and self.second_order
+    drift: float
+    """Relative change of the KKT matrix within the error of the point, where it is largest."""
 
 
 def examined(face: Face) -> tuple[Face, Regularity]:
@@ -72,24 +81,19 @@ def examined(face: Face) -> tuple[Face, Regularity]:
     """
     K = face.matrix()
     scale = _equilibration(face, abs(K))
-    curvature, rows = _inverse_norms(face.factor, scale, face)
+    n, everything = face.point.problem.n, slice(None)
+    norm, weakest = _inverse_norm(face, face.factor, scale, everything)
+    convex = face.factor.inertia_ok
+    if norm <= SINGULAR:
+        return face, Regularity(True, convex, False, norm, _drift(face, scale, weakest))
+    curvature, _ = _inverse_norm(face, face.factor, scale, slice(0, n))
+    weight = scipy_module("sparse").diags_array(scale[:n] ** -2.0, format="csr")
+    rows, _ = _inverse_norm(face, face.refactored(weight), scale, everything)
     singular = curvature > SINGULAR
-    independent = rows <= SINGULAR
-    if singular and not independent:
-        # A singular reduced Hessian makes the second number large, too: ask the rows alone.
-        n = face.point.problem.n
-        weight = scipy_module("sparse").diags_array(scale[:n] ** -2.0, format="csr")
-        _, alone = _inverse_norms(face.refactored(weight), scale, face)
-        independent = alone <= SINGULAR
-    regularity = Regularity(
-        independent=independent,
-        second_order=face.factor.inertia_ok and not singular,
-        singular=singular,
-        inverse_norm=max(curvature, rows),
-    )
-    if singular or not independent:
-        face = Face(face.point, face.active, _for_singular(face, K, scale))
-    return face, regularity
+    # What is singular neither by its rows nor by its curvature is at the edge: the rows are blamed.
+    independent = rows <= SINGULAR and singular
+    solving = Face(face.point, face.active, _for_singular(face, K, scale))
+    return solving, Regularity(independent, convex and not singular, singular, norm, 0.0)
 
 
 def _for_singular(face: Face, K: Any, scale: Vector) -> AbstractFaceFactor:
@@ -103,34 +107,72 @@ def _for_singular(face: Face, K: Any, scale: Vector) -> AbstractFaceFactor:
     return ShiftedFactor(K, np.where(alive, scale, 1.0), face.refactored(shifted), n)
 
 
-def _inverse_norms(
-    factor: AbstractFaceFactor, scale: Vector, face: Face
-) -> tuple[float, float]:
-    """Estimate the norms of the blocks of variables and of rows."""
-    n, m = face.point.problem.n, face.point.problem.m
-    rng = np.random.default_rng(n + m)
+def _inverse_norm(
+    face: Face, factor: AbstractFaceFactor, scale: Vector, block: slice
+) -> tuple[float, Vector]:
+    """Estimate the norm of a diagonal block of the inverse, and the direction in which it is largest."""
+    n = face.point.problem.n
+    rng = np.random.default_rng(scale.size)
     alive = np.concatenate((face.free, face.held))
-    norms = []
-    for block in (slice(0, n), slice(n, n + m)):
-        v = np.zeros(n + m)
-        v[block] = rng.standard_normal(v[block].size)
-        v[~alive] = 0.0
-        largest, length = 0.0, math.sqrt(v @ v)
-        for _ in range(_STEPS):
-            if length == 0.0 or largest > SINGULAR:
-                break
-            b = v / (length * scale)
-            dx, _, dy = factor.solve(b[:n], None, b[n:])
-            if factor.residual > CONSISTENT:
-                largest = math.inf
-                break
-            w = np.concatenate((dx, dy)) / scale
-            v = np.zeros(n + m)
-            v[block] = w[block]
-            length = math.sqrt(v @ v)
-            largest = max(largest, length)
-        norms.append(largest)
-    return norms[0], norms[1]
+    v = np.zeros(scale.size)
+    v[block] = rng.standard_normal(v[block].size)
+    v[~alive] = 0.0
+    largest, length = 0.0, math.sqrt(v @ v)
+    for _ in range(_STEPS):
+        if length == 0.0 or largest > SINGULAR:
+            break
+        b = v / (length * scale)
+        dx, _, dy = factor.solve(b[:n], None, b[n:])
+        if factor.residual > CONSISTENT:
+            return math.inf, v
+        w = np.concatenate((dx, dy)) / scale
+        v = np.zeros(scale.size)
+        v[block] = w[block]
+        length = math.sqrt(v @ v)
+        largest = max(largest, length)
+    return largest, v
+
+
+def _drift(face: Face, scale: Vector, weakest: Vector) -> float:
+    """Return the drift of the module's docstring; inf where there is no derivative at the Newton point."""
+    point, n = face.point, face.point.problem.n
+    step = face.forward(_errors(face))
+    size = math.sqrt(weakest @ weakest)
+    if size == 0.0 or not (step.x.any() or step.y.any()):
+        return 0.0
+    try:
+        moved = moved_by(point, step.x, step.y)
+    except EvaluationError:
+        return math.inf
+    J, W = moved.J, moved.W
+    v, ratio = weakest / size, 0.0
+    for _ in range(_STEPS):
+        u = scale * v
+        change_x = (W @ u[:n] - point.W @ u[:n]) + (J.T @ u[n:] - point.J.T @ u[n:])
+        dx, _, dy = face.factor.solve(change_x, None, J @ u[:n] - point.J @ u[:n])
+        w = np.concatenate((dx, dy)) / scale
+        length = math.sqrt(w @ w)
+        if length == 0.0:
+            break
+        v, ratio = w / length, max(ratio, length)
+    return ratio
+
+
+def _errors(face: Face) -> Change:
+    """State the residuals of the KKT conditions as a change of the data, which the Newton step undoes."""
+    point, problem = face.point, face.point.problem
+    zero = np.zeros(problem.m)
+    sides = np.where(face.active.rows < 0.0, problem.cl, problem.cu)
+    return Change(
+        # Multipliers of inactive sides are zero at the solution; those of active bounds follow the rest.
+        gradient=point.g + point.J.T @ np.where(face.held, point.y, 0.0),
+        constraints=np.where(face.held, point.c - np.where(face.held, sides, 0.0), 0.0),
+        objective=0.0,
+        lb=np.where(face.active.bounds < 0.0, problem.lb - point.x, 0.0),
+        ub=np.where(face.active.bounds > 0.0, problem.ub - point.x, 0.0),
+        cl=zero,
+        cu=zero,
+    )
 
 
 def _equilibration(face: Face, K: Any) -> Vector:

@@ -13,7 +13,7 @@ from optlab.parametric.face import Face
 from optlab.parametric.one_sided import one_sided
 from optlab.parametric.perturbation import Change
 from optlab.parametric.point import Point
-from optlab.parametric.regularity import Regularity, examined
+from optlab.parametric.regularity import DRIFT, Regularity, examined
 from optlab.parametric.step import Step
 from optlab.typing import Vector
 
@@ -75,6 +75,12 @@ class Solution:
             found.append(
                 "the Hessian of the Lagrangian is not positive definite along the active constraints: the "
                 "derivatives are those of a KKT point that need not be a minimizer"
+            )
+        if self.regularity.drift > DRIFT:
+            found.append(
+                f"the KKT matrix changes by {self.regularity.drift:.0%} within the error of the point, and dx "
+                "with it: solve with a smaller tol; where that does not help, the matrix is singular at the "
+                "exact solution"
             )
         return tuple(found)
 

@@ -239,6 +239,48 @@ def test_flat_and_dependent_at_once() -> None:
     assert len(s.issues) == 2
 
 
+def test_a_hessian_that_vanishes_at_the_exact_solution_only_is_seen_by_its_drift() -> None:
+    problem = Problem(
+        objective=lambda x: float(x[0] ** 4 + x[1] ** 2),
+        gradient=lambda x: np.array([4.0 * x[0] ** 3, 2.0 * x[1]]),
+        hessian=lambda x, _y, s: s * np.diag([12.0 * x[0] ** 2, 2.0]),
+        x0=[1.0, 1.0],
+    )
+    s = optlab.sensitivity(problem, optlab.minimize(problem, tol=1e-10), "linear")
+    # A Newton step takes x to 2/3 x, and the Hessian to 4/9 of it.
+    assert s.regularity.drift == pytest.approx(5.0 / 9.0, rel=1e-3)
+    assert "solve with a smaller tol" in s.issues[0]
+
+
+def test_rows_that_are_dependent_at_the_exact_solution_only_are_seen_too() -> None:
+    problem = Problem(
+        objective=lambda x: float(x[1]), gradient=lambda _x: np.array([0.0, 1.0]),
+        hessian=lambda _x, y, _s: np.diag([2.0 * y.sum(), 0.0]),
+        constraints=lambda x: x[0] ** 2 - x[1] * np.array([1.0, 2.0]),
+        jacobian=lambda x: np.array([[2 * x[0], -1.0], [2 * x[0], -2.0]]),
+        x0=[1.0, 1.0], cl=[-np.inf] * 2, cu=[0.0] * 2,
+    )  # fmt: skip
+    near = WarmStart(np.array([1e-6, 1e-12]), np.array([0.5, 0.25]), np.zeros(2))
+    assert not optlab.sensitivity(problem, near, "cu").regular
+
+
+def test_a_second_point_that_cannot_be_evaluated_is_an_issue() -> None:
+    problem = Problem(
+        objective=lambda x: float(x[0] ** 2), gradient=lambda x: 2.0 * x,
+        hessian=lambda x, _y, _s: np.array([[2.0 if x[0] > 0.0 else np.nan]]), x0=[1.0],
+    )  # fmt: skip
+    near = WarmStart(np.array([1e-9]), np.zeros(0), np.zeros(1))
+    assert optlab.sensitivity(problem, near, "linear").regularity.drift == np.inf
+
+
+def test_a_nearly_singular_vertex_is_measured_without_any_curvature() -> None:
+    A = np.array([[1.0, 1.0], [1.0, 1.0 + 1e-7]])
+    problem = qp(np.zeros((2, 2)), -A.sum(axis=0), A, cl=[-np.inf] * 2, cu=[0.0] * 2)
+    s = optlab.sensitivity(problem, WarmStart(np.zeros(2), np.ones(2), np.zeros(2)), "cu")
+    assert 1e6 < s.regularity.inverse_norm < 1e9
+    close(A @ s.dx, np.eye(2), 1e-6)
+
+
 def test_a_saddle_point_is_told_from_a_minimizer() -> None:
     problem = qp(np.diag([1.0, -1.0]), [0.0, 0.0])
     s = optlab.sensitivity(problem, WarmStart(np.zeros(2)), "linear")
