@@ -71,7 +71,7 @@ class Regularity:
 
 
 def examined(face: Face) -> tuple[Face, Regularity]:
-    """Measure the two blocks of the inverse.
+    """Measure the inverse and, where it is infinite, find out why.
 
     Returns
     -------
