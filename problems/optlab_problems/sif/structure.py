@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from optlab.typing import Indices, Mask, Vector
+from optlab_problems.expressions.patterns import add_up
 from optlab_problems.sif.draft import Draft, ElementType, GroupType
 from optlab_problems.sif.draft import Vector as DraftVector
 from optlab_problems.sif.errors import SifError
-from optlab_problems.sif.patterns import add_up
 
 __all__ = ["ElementSet", "GroupSet", "Structure", "build_structure"]
 
