@@ -6,6 +6,7 @@ Exit codes: 0 solved, 1 not solved, 2 bad input; those of ``bench`` are in optla
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -49,6 +50,11 @@ def main(argv: Sequence[str] | None = None, out: IO[str] | None = None) -> int:
         0 solved, 1 not solved, 2 bad input.
     """
     stream = sys.stdout if out is None else out
+    argv = sys.argv[1:] if argv is None else argv
+    if _is_ampl_call(argv):
+        front: Any = importlib.import_module("optlab_problems.nl.ampl")
+        ended: int = front.main(argv, stream)
+        return ended
     arguments = _parser().parse_args(argv)
     try:
         code: int = arguments.run(arguments, stream)
@@ -59,6 +65,12 @@ def main(argv: Sequence[str] | None = None, out: IO[str] | None = None) -> int:
         sys.stderr.write(f"optlab: {_one_line(error)}\n")
         return BAD_INPUT
     return code
+
+
+def _is_ampl_call(argv: Sequence[str]) -> bool:
+    """Whether the program is called as AMPL calls its solvers (docs/ampl.md)."""
+    first = argv[0] if argv else ""
+    return "-AMPL" in argv or first in ("-v", "-=") or first.endswith(".nl")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -171,9 +171,16 @@ def _read_sif(path: Any, params: Mapping[str, Any]) -> Problem:
     return problem
 
 
+def _read_nl(path: Any, params: Mapping[str, Any]) -> Problem:
+    reader: Any = importlib.import_module("optlab_problems.nl")
+    problem: Problem = reader.source.load(path, params)
+    return problem
+
+
 _sources: dict[str, ProblemSource] = {
     # Known without entry points, so that a checkout that is not installed works as well.
     "sif": ProblemSource("sif", "CUTEst test problem, read natively", _read_sif, (".sif",)),
+    "nl": ProblemSource("nl", "AMPL's .nl format, text and binary", _read_nl, (".nl",)),
 }
 
 
