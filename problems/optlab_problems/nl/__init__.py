@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from optlab_problems.nl.errors import NlError, NlLimits
 from optlab_problems.nl.model import NlModel
-from optlab_problems.nl.reader import read_nl, source
+from optlab_problems.nl.reader import load, read_nl, recall
 
-__all__ = ["NlError", "NlLimits", "NlModel", "read_nl", "source"]
+__all__ = ["NlError", "NlLimits", "NlModel", "load", "read_nl", "recall"]

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from optlab.core.method import WarmStart
 from optlab.core.problem import Problem
-from optlab.core.registry import ProblemSource
-from optlab_problems.nl.errors import NlError, NlLimits
+from optlab.errors import OptionError
+from optlab_problems.nl.errors import NlLimits
 from optlab_problems.nl.model import NlModel
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["read_nl", "source"]
+__all__ = ["load", "read_nl", "recall"]
 
 
 def read_nl(
@@ -69,17 +69,15 @@ def read_nl(
     return NlModel(path, objno, dense=dense, limits=limits).problem()
 
 
-def _load(path: Any, params: Mapping[str, Any]) -> Problem:
+def load(path: Any, params: Mapping[str, Any]) -> Problem:
+    """Read a file for `optlab.minimize`; ``params`` may have ``objno``."""
     unknown = sorted(set(params) - {"objno"})
     if unknown:
-        raise NlError(f"{unknown[0]!r} is no parameter of a .nl file; objno is one", path)
+        raise OptionError(f"{unknown[0]!r} is no parameter of a .nl file; objno is one")
     return read_nl(path, **params)
 
 
-def _recall(path: Any, problem: Problem) -> WarmStart | None:  # noqa: ARG001
+def recall(path: Any, problem: Problem) -> WarmStart | None:  # noqa: ARG001
+    """Return the multipliers that the file carries."""
     model: Any = getattr(problem.objective, "__self__", None)
     return model.warm_start() if isinstance(model, NlModel) else None
-
-
-#: What the entry-point group ``optlab.problem_sources`` loads.
-source = ProblemSource("nl", "AMPL's .nl format, text and binary", _load, (".nl",))
