@@ -124,7 +124,7 @@ class NlModel(Verbs):
                 constraint_names=self.row_names if has_rows else None,
             )
         except ProblemError as error:
-            raise NlError(f"the file can be read, but {error}", self.path) from error
+            raise NlError(f"the model can be read, but {error}", self.path) from error
 
     def warm_start(self) -> WarmStart | None:
         """Return the multipliers that the file carries; None when it has none but zeros.

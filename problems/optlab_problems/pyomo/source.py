@@ -73,11 +73,12 @@ def load(model: Any, params: Mapping[str, Any]) -> Problem:
         # Ask for what registers the writer: the user's own import need not have.
         importlib.import_module("pyomo.environ")
         writer = importlib.import_module("pyomo.repn.plugins.nl_writer").NLWriter()
+        refusal: type[Exception] = importlib.import_module("pyomo.common.errors").PyomoException
     except ImportError as error:
         raise MissingDependencyError("pyomo", "pyomo", "a Pyomo model") from error
     try:
         info = writer.write(model, text, **_WRITER)
-    except (ValueError, TypeError, RuntimeError) as error:
+    except (refusal, ValueError, TypeError, RuntimeError) as error:
         raise ProblemError(f"Pyomo cannot write the model as a .nl file: {error}") from error
     if not info.variables:
         raise ProblemError(

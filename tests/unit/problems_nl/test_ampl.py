@@ -90,9 +90,7 @@ def test_duals_are_the_change_of_the_optimum(tmp_path: Path) -> None:
 
 
 def test_options_and_vbtol_are_echoed(tmp_path: Path) -> None:
-    file = NlFile(
-        objective=QUADRATIC.objective, counts={1: "g4 2 3 0 7 0.125", 6: " 0 0 0 0"}
-    )
+    file = NlFile(objective=QUADRATIC.objective, counts={1: "g4 2 3 0 7 0.125", 6: " 0 0 0 0"})
     answer = written(tmp_path, file)
     assert (answer.options, answer.vbtol) == ((2, 3, 0, 7), 0.125)
     # The last flag of line 6 says that no suffixes are wanted.
