@@ -25,9 +25,7 @@ from optlab import Problem
 ROOT = Path(__file__).parents[2]
 
 _NL_LIMITS = NlLimits(file_bytes=100_000, operations=20_000, terms=100_000)
-_SIF_LIMITS = Limits(
-    file_bytes=100_000, steps=20_000, items=2_000, pattern_entries=20_000
-)
+_SIF_LIMITS = Limits(file_bytes=100_000, steps=20_000, items=2_000, pattern_entries=20_000)
 """Small, so that an input takes milliseconds; that the limits hold is part of what is tested."""
 
 
@@ -75,7 +73,10 @@ def main() -> None:
         corpus.mkdir()
         seeds = {
             "nl": [*(ROOT / "problems").rglob("*.nl"), *(ROOT / "tests/data/nl").glob("*.nl")],
-            "sif": [*(ROOT / "problems").rglob("*.SIF"), *(ROOT / "tests/data/sif").glob("*.SIF")],
+            "sif": [
+                *(ROOT / "problems").rglob("*.SIF"),
+                *(ROOT / "tests/data/sif").glob("*.SIF"),
+            ],
         }
         for path in seeds[kind]:
             (corpus / path.name).write_bytes(path.read_bytes())
