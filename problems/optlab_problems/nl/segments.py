@@ -35,6 +35,7 @@ def read_content(data: bytes, limits: NlLimits | None = None) -> Content:
             f"the file has {len(data)} bytes; at most {limits.file_bytes} are accepted"
         )
     header = read_header(data)
+    _check_counts(header, data)
     tokens: AbstractTokens
     if header.binary:
         tokens = BinaryTokens(data, header.end, header.byte_order)
@@ -46,6 +47,18 @@ def read_content(data: bytes, limits: NlLimits | None = None) -> Content:
     except NlError as error:
         raise tokens.complete(error) from None
     return segments.content
+
+
+def _check_counts(header: Header, data: bytes) -> None:
+    """Refuse counts that the file is too short for: a bound takes a line, or a byte in binary files."""
+    items = len(data) - header.end if header.binary else data.count(b"\n", header.end) + 1
+    for count, what in (
+        (header.variables + header.rows, "variables and rows"),
+        (header.objectives, "objectives"),
+        (header.defined, "defined variables"),
+    ):
+        if count > items:
+            raise NlError(f"{count} {what} are announced, and {items} items follow", line=2)
 
 
 class _Segments:

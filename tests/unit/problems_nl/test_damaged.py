@@ -44,8 +44,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 def test_damaged_files_give_an_nl_error_or_a_problem(data: bytes) -> None:
     try:
         problem = read_nl(data, limits=LIMITS)
-    except NlError as error:
-        assert error.message
+    except NlError:
         return
     x, y = problem.x0, np.ones(problem.m)
     problem.objective(x)
