@@ -198,6 +198,7 @@ _sources: dict[str, ProblemSource] = {
         _later(_NL, "load"),
         (".nl",),
         recall=_later(_NL, "recall"),
+        deliver=_later(_NL, "deliver"),
     ),
     "pyomo": ProblemSource(
         "pyomo",

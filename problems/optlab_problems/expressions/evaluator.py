@@ -29,7 +29,7 @@ from optlab_problems.expressions.sweep import Sweep
 if TYPE_CHECKING:
     from optlab_problems.expressions.layout import Layout
 
-__all__ = ["Evaluator", "Outputs", "PlanLimits"]
+__all__ = ["Evaluator", "Outputs", "PlanLimits", "Undefined"]
 
 _SILENT = np.errstate(all="ignore")
 """Infinities and NaN are values here; who calls decides what they mean."""
@@ -41,6 +41,21 @@ class PlanLimits:
 
     first: int = 20_000_000
     second: int = 10_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Undefined:
+    """An operation that has no finite value or slope at a point where its operands have values."""
+
+    operation: str
+    what: str
+    """``"value"`` or ``"slope"``."""
+
+    outputs: Indices
+    """Outputs that depend on it."""
+
+    inputs: Indices
+    """Inputs that it depends on."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,28 +160,40 @@ class Evaluator:
         return hessian_product(self._sweep, weights, self._slopes, self._second, v)
 
     @_SILENT
-    def undefined(self, x: Vector) -> tuple[str, Indices] | None:
-        """Find the first operation that has no finite value at x although its operands have.
-
-        Returns
-        -------
-        tuple or None
-            The operation, and the outputs that depend on it; None when all outputs are finite.
-        """
-        if np.isfinite(self._at(x, 0)).all():
-            return None
-        values, pairs = self._values, self._adjoints
-        for group in self.layout.groups:
-            bad = ~np.isfinite(values[group.start : group.stop])
-            if group.operation == "sum":
-                continue
+    def undefined(self, x: Vector) -> Undefined | None:
+        """Find an operation without a finite value or slope at x; None when all outputs have both."""
+        self._at(x, 1)
+        layout, values = self.layout, self._values
+        bad = ~np.isfinite(values)
+        for group in layout.groups:
+            # What is computed from something undefined is not to blame, nor are sums.
+            blamed = bad[group.start : group.stop].copy()
             for slots in group.operands:
-                bad &= np.isfinite(values[slots])
-            for slot in group.start + np.flatnonzero(bad):
-                rows = pairs.rows[pairs.slots == slot]
-                if rows.size:
-                    return group.operation, rows
-        return "sum", np.flatnonzero(~np.isfinite(self._at(x, 0)))
+                blamed &= ~bad[slots] if group.operation != "sum" else False
+            for slot in (group.start + np.flatnonzero(blamed)).tolist():
+                if found := self._undefined(slot, group.operation, "value"):
+                    return found
+        steep = np.unique(layout.parent[~np.isfinite(self._slopes)])
+        for group in layout.groups:
+            for slot in steep[(steep >= group.start) & (steep < group.stop)].tolist():
+                if found := self._undefined(slot, group.operation, "slope"):
+                    return found
+        return None
+
+    def _undefined(self, slot: int, operation: str, what: str) -> Undefined | None:
+        """Say what depends on an operation, and what it depends on; None when no output does."""
+        pairs, layout = self._adjoints, self.layout
+        touched = (pairs.slots == slot) & (self._adjoint_values != 0.0)
+        if not touched.any():
+            return None
+        seen, stack = {slot}, [slot]
+        while stack:
+            top = stack.pop()
+            below = layout.child[layout.edge_start[top] : layout.edge_start[top + 1]].tolist()
+            stack += set(below) - seen
+            seen.update(below)
+        inputs = np.array(sorted(s for s in seen if s < layout.n), dtype=np.intp)
+        return Undefined(operation, what, pairs.rows[touched], inputs)
 
     # --- evaluation -----------------------------------------------------------------------------
 

@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from optlab_problems.nl.errors import NlError, NlLimits
 from optlab_problems.nl.model import NlModel
-from optlab_problems.nl.reader import load, read_nl, recall
+from optlab_problems.nl.reader import deliver, load, read_nl, recall
 
-__all__ = ["NlError", "NlLimits", "NlModel", "load", "read_nl", "recall"]
+__all__ = ["NlError", "NlLimits", "NlModel", "deliver", "load", "read_nl", "recall"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import numpy as np
 
 from optlab.core.method import WarmStart
 from optlab.core.problem import Problem
-from optlab.errors import ProblemError
+from optlab.core.result import Result
+from optlab.core.status import StopReason
+from optlab.errors import OptlabWarning, ProblemError
 from optlab.typing import Mask, Vector
 from optlab_problems.expressions.evaluator import Evaluator
 from optlab_problems.expressions.pushes import TooLarge
@@ -21,6 +24,9 @@ from optlab_problems.nl.outputs import build_outputs
 from optlab_problems.nl.segments import read_content
 
 __all__ = ["NlModel"]
+
+_SHOWN = 4
+"""Variables that a message names."""
 
 _DENSE_UP_TO = 150
 """Sizes up to which derivatives come as ndarrays: below, a csr_array costs more than zeros."""
@@ -96,6 +102,12 @@ class NlModel(Verbs):
         """What the objective of the file is multiplied by to be minimised: 1 or -1."""
         return -1.0 if self.maximise else 1.0
 
+    @property
+    def start(self) -> Vector:
+        """The start point, moved into the bounds: variables without a start value have 0."""
+        content = self.content
+        return np.minimum(np.maximum(content.x0, content.lb), content.ub)
+
     def problem(self) -> Problem:
         """Return the problem of minimising this model.
 
@@ -113,7 +125,7 @@ class NlModel(Verbs):
                 hprod=self.hprod,
                 constraints=self.constraints if has_rows else None,
                 jacobian=self.jacobian if has_rows else None,
-                x0=content.x0,
+                x0=self.start,
                 lb=content.lb,
                 ub=content.ub,
                 cl=content.cl if has_rows else None,
@@ -148,18 +160,29 @@ class NlModel(Verbs):
         known = [vector for vector in (y, z) if vector is not None]
         if not any(vector.any() and np.isfinite(vector).all() for vector in known):
             return None
-        return WarmStart(content.x0, y, z)
+        return WarmStart(self.start, y, z)
 
     def undefined(self, x: Vector) -> str | None:
-        """Say which operation has no value at x, and where; None when all functions have one."""
+        """Say which operation has no value or slope at x, and where; None when there is none such."""
         with self._lock:
             found = self._evaluator.undefined(x)
         if found is None:
             return None
-        operation, outputs = found
-        first = int(outputs[0])
+        first = int(found.outputs[0])
         where = "the objective" if first == 0 else self.row_names[first - 1]
-        return f"{where} has no finite value: {operation} of numbers that it is not defined for"
+        of = [f"{self.variable_names[j]} = {x[j]:g}" for j in found.inputs[:_SHOWN].tolist()]
+        more = ", ..." if found.inputs.size > _SHOWN else ""
+        return (
+            f"{where} has no finite {found.what}: {found.operation} is not defined or not "
+            f"differentiable at {', '.join(of)}{more}"
+        )
+
+    def warn_if_undefined(self, result: Result) -> None:
+        """Name the operation when a solve ended because a function could not be evaluated."""
+        if result.stop is StopReason.EVAL_ERROR:
+            undefined = self.undefined(np.array(result.x, dtype=np.float64))
+            if undefined is not None:
+                warnings.warn(undefined, OptlabWarning, stacklevel=5)
 
     def _check_start(self) -> None:
         bad = np.flatnonzero(~np.isfinite(self.content.x0))

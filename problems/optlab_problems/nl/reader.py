@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from optlab.core.method import WarmStart
 from optlab.core.problem import Problem
+from optlab.core.result import Result
 from optlab.errors import OptionError
 from optlab_problems.nl.errors import NlLimits
 from optlab_problems.nl.model import NlModel
@@ -14,7 +15,7 @@ from optlab_problems.nl.model import NlModel
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["load", "read_nl", "recall"]
+__all__ = ["deliver", "load", "read_nl", "recall"]
 
 
 def read_nl(
@@ -48,7 +49,7 @@ def read_nl(
     -------
     Problem
         With gradient, Jacobian, Hessian and its products, linear rows marked, and names. A variable
-        without a start value starts at 0, as AMPL defines.
+        without a start value starts at 0, as AMPL defines; the start is moved into the bounds.
 
     Raises
     ------
@@ -79,5 +80,15 @@ def load(path: Any, params: Mapping[str, Any]) -> Problem:
 
 def recall(path: Any, problem: Problem) -> WarmStart | None:  # noqa: ARG001
     """Return the multipliers that the file carries."""
+    return _model(problem).warm_start()
+
+
+def deliver(path: Any, problem: Problem, result: Result) -> None:  # noqa: ARG001
+    """Warn with the name of what could not be evaluated, if that is how the solve ended."""
+    _model(problem).warn_if_undefined(result)
+
+
+def _model(problem: Problem) -> NlModel:
     model: Any = getattr(problem.objective, "__self__", None)
-    return model.warm_start() if isinstance(model, NlModel) else None
+    assert isinstance(model, NlModel)
+    return model

@@ -101,6 +101,7 @@ def deliver(model: Any, problem: Problem, result: Result) -> None:
     for variable, number in zip(written.variable_data, result.x.tolist(), strict=True):
         variable.set_value(number, skip_validation=True)
     lower, upper = ampl_bound_duals(result, written.sign)
+    written.warn_if_undefined(result)
     known: dict[str, tuple[list[Any], Vector]] = {
         "dual": (written.constraint_data, ampl_duals(result, written.sign)),
         "ipopt_zL_out": (written.variable_data, lower),

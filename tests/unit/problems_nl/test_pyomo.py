@@ -139,7 +139,10 @@ def test_a_start_where_nothing_is_defined_names_the_place() -> None:
     model = functions(pyo)
     for i in model.x:
         model.x[i].value = -5.0
-    result = optlab.minimize(model)
+    with pytest.warns(
+        optlab.errors.OptlabWarning, match=r"no finite value: \w+ .* at x\[\d\] = -5"
+    ):
+        result = optlab.minimize(model)
     assert not result.success
     assert result.stop is optlab.StopReason.EVAL_ERROR
 

@@ -10,7 +10,7 @@ import pytest
 from nl_files import NlFile, binary
 
 import optlab
-from optlab.errors import OptionError, ParseError
+from optlab.errors import OptionError, OptlabWarning, ParseError
 from optlab_problems.nl import NlError, NlLimits, NlModel, read_nl
 
 INF = np.inf
@@ -234,6 +234,36 @@ def test_deep_expressions_need_no_deep_stack() -> None:
     # x^2 - (x^2 - (... - x)) with an even number of squares.
     assert chain.objective(np.array([3.0, 0.0])) == pytest.approx(3.0)
     assert chain.gradient(np.array([3.0, 0.0])) == pytest.approx([1.0, 0.0])
+
+
+def test_the_start_is_moved_into_the_bounds() -> None:
+    problem = read_nl(NlFile(bounds=["0 1 2", "1 -3"], start={1: 5.0}).text())
+    assert problem.x0.tolist() == [1.0, -3.0]
+
+
+@pytest.mark.parametrize(
+    ("objective", "start", "words"),
+    [
+        ("o43 o1 v0 v1", {0: 1.0, 1: 2.0}, r"value: log .* at x\[0\] = 1, x\[1\] = 2"),
+        ("o39 o5 v1 n2", {1: 0.0}, r"slope: sqrt .* at x\[1\] = 0"),
+        ("o0 o35 o28 v0 n0 n1 o43 v1 o3 n1 v0", {1: -1.0}, r"value: div .* at x\[0\] = 0"),
+    ],
+)
+def test_a_start_without_values_names_operator_and_variables(
+    tmp_path: Path, objective: str, start: dict[int, float], words: str
+) -> None:
+    path = tmp_path / "m.nl"
+    path.write_bytes(NlFile(objective=objective, start=start).text())
+    with pytest.warns(OptlabWarning, match=words):
+        result = optlab.minimize(path)
+    assert result.stop is optlab.StopReason.EVAL_ERROR
+    assert NlModel(path).undefined(np.array([3.0, 1.0])) is None
+
+
+def test_line_ends_of_windows() -> None:
+    data = FULL.text().replace(b"\n", b"\r\n")
+    x = np.array([0.5, -0.25, 0.75])
+    assert read_nl(data).objective(x) == read_nl(FULL.text()).objective(x)
 
 
 def test_the_source_takes_files_and_objno(tmp_path: Path) -> None:
