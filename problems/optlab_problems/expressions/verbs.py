@@ -66,6 +66,23 @@ class Verbs:
         """Whether the Hessian's pattern is within its limit; products are always available."""
         return self._plan.has_hessian
 
+    def functions(self, *, rows: bool) -> dict[str, Any]:
+        """Return the functions by the names that `optlab.Problem` has for them.
+
+        Parameters
+        ----------
+        rows
+            Whether the problem has any.
+        """
+        return {
+            "objective": self.objective,
+            "gradient": self.gradient,
+            "hessian": self.hessian if self.has_hessian else None,
+            "hprod": self.hprod,
+            "constraints": self.constraints if rows else None,
+            "jacobian": self.jacobian if rows else None,
+        }
+
     def objective(self, x: Vector) -> float:
         """Return f(x)."""
         with self._lock:

@@ -119,12 +119,7 @@ class NlModel(Verbs):
         content, has_rows = self.content, self.content.header.rows > 0
         try:
             return Problem(
-                objective=self.objective,
-                gradient=self.gradient,
-                hessian=self.hessian if self.has_hessian else None,
-                hprod=self.hprod,
-                constraints=self.constraints if has_rows else None,
-                jacobian=self.jacobian if has_rows else None,
+                **self.functions(rows=has_rows),
                 x0=self.start,
                 lb=content.lb,
                 ub=content.ub,
