@@ -37,7 +37,7 @@ _SILENT = np.errstate(all="ignore")
 
 @dataclass(frozen=True, slots=True)
 class PlanLimits:
-    """Contributions that the plans of derivatives may list; a contribution takes about 40 bytes."""
+    """Contributions that the plans of derivatives may list; planning takes about 60 bytes each."""
 
     first: int = 20_000_000
     second: int = 10_000_000

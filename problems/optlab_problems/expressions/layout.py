@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from optlab.typing import Indices, Mask, Vector
+from optlab.typing import Indices, Vector
 from optlab_problems.expressions.graph import Graph
 from optlab_problems.expressions.slopes import active_positions
 
@@ -98,7 +98,13 @@ class Layout:
             for (level, operation, active), members in kinds.items()
         ]
         self._finish_edges()
+        del self._levels, self._smooth
         self.has_branches = any(group.operation in _BRANCHES for group in self.groups)
+
+    @property
+    def depth(self) -> int:
+        """Highest level."""
+        return int(self.level.max(initial=0))
 
     @property
     def edge_count(self) -> int:
@@ -174,14 +180,6 @@ class Layout:
         counts = np.bincount(self.parent, minlength=self.size)
         self.edge_start: Indices = np.concatenate([[0], np.cumsum(counts)]).astype(np.intp)
         del self._edge_lists
-
-    @property
-    def moving(self) -> Mask:
-        """Slots that depend smoothly on the inputs, (size,)."""
-        mask = np.zeros(self.size, dtype=bool)
-        for node in self._smooth:
-            mask[self.slot[node]] = True
-        return mask
 
     def edges_of(self, slots: Indices) -> tuple[Indices, Indices]:
         """Return all edges of some operations: the position of each one's operation, and its number."""

@@ -150,7 +150,7 @@ SCALAR: dict[str, Callable[..., Any]] = {
     "loggamma": _special(special.gammaln), "single": _single,
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
     "==": operator.eq, "!=": operator.ne,
-    "and": lambda a, b: a and b, "or": lambda a, b: a or b, "not": operator.not_,
+    "and": lambda a, b: bool(a and b), "or": lambda a, b: bool(a or b), "not": operator.not_,
     "choose": _choose,
 }  # fmt: skip
 

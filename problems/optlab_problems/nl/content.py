@@ -75,3 +75,10 @@ class Content:
 
     functions: dict[int, str]
     """Names of imported functions."""
+
+    def forget_expressions(self) -> None:
+        """Drop what only the making of outputs needs, most of the memory."""
+        self.graph, self.inputs = Graph(), []
+        self.rows, self.linear = {}, []
+        for objective in self.objectives:
+            objective.expression = 0.0

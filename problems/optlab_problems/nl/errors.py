@@ -58,7 +58,9 @@ class NlLimits:
     #: Distinct operations of all expressions.
     operations: int = 5_000_000
     #: Linear terms of all rows, after linear defined variables are written out.
-    terms: int = 20_000_000
+    terms: int = 5_000_000
+    #: Depth of the operations, defined variables written out; a level takes 0.2 ms to plan.
+    levels: int = 100_000
     #: What first and second derivatives may need; beyond the latter only products are offered.
     plans: PlanLimits = field(default_factory=PlanLimits)
 

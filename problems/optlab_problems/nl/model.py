@@ -79,8 +79,9 @@ class NlModel(Verbs):
             self._check_start()
             objective = _objective(self.content, objno)
             self.maximise = objective is not None and objective.maximise
-            layout, outputs = build_outputs(self.content, objective, limits.terms)
+            layout, outputs = build_outputs(self.content, objective, limits)
             self.linear: Mask = outputs.linear
+            self.content.forget_expressions()
             if dense is None:
                 dense = max(header.variables, header.rows) <= _DENSE_UP_TO
             self._evaluator = Evaluator(layout, outputs, dense=dense, limits=limits.plans)

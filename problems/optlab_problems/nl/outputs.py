@@ -14,14 +14,14 @@ from optlab_problems.expressions.graph import Graph
 from optlab_problems.expressions.layout import Layout
 from optlab_problems.expressions.sums import Sum
 from optlab_problems.nl.content import Content, Objective
-from optlab_problems.nl.errors import fail
+from optlab_problems.nl.errors import NlLimits, fail
 from optlab_problems.nl.expressions import Value
 
 __all__ = ["build_outputs"]
 
 
 def build_outputs(
-    content: Content, objective: Objective | None, term_limit: int
+    content: Content, objective: Objective | None, limits: NlLimits
 ) -> tuple[Layout, Outputs]:
     """Lay out the expressions of the objective and all rows.
 
@@ -31,10 +31,10 @@ def build_outputs(
         The file.
     objective
         Output 0, negated when it is maximised; None stands for zero.
-    term_limit
-        Linear terms that are accepted.
+    limits
+        Linear terms and depth that are accepted.
     """
-    splitter = _Splitter(content, term_limit)
+    splitter = _Splitter(content, limits.terms)
     constants = np.zeros(1 + content.header.rows)
     rows, columns, values = [], [], []
     if objective is not None:
@@ -56,6 +56,8 @@ def build_outputs(
     value_of = np.concatenate(values)
     kept = np.flatnonzero(value_of)
     layout = Layout(content.graph, content.inputs, [node for _, node, _ in splitter.seeds])
+    if layout.depth > limits.levels:
+        fail(f"the operations are {layout.depth} levels deep; {limits.levels} are accepted")
     seeds = Seeds(
         _indices([row for row, _, _ in splitter.seeds]),
         _indices([layout.slot[node] for _, node, _ in splitter.seeds]),

@@ -219,6 +219,8 @@ def test_limits_are_kept() -> None:
         read_nl(rows.text(), limits=NlLimits(operations=1))
     with pytest.raises(NlError, match="linear terms"):
         read_nl(rows.text(), limits=NlLimits(terms=2))
+    with pytest.raises(NlError, match="2 levels deep; 1 are accepted"):
+        read_nl(rows.text(), limits=NlLimits(levels=1))
     plans = NlLimits().plans
     with pytest.raises(NlError, match="first derivatives need more than 5"):
         read_nl(rows.text(), limits=NlLimits(plans=type(plans)(first=5)))
