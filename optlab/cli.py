@@ -1,6 +1,7 @@
 """The command ``optlab``.
 
-Exit codes: 0 solved, 1 not solved, 2 bad input; those of ``bench`` are in optlab.bench.command.
+Exit codes: 0 solved, 1 not solved, 2 bad input; those of ``bench`` are in optlab.bench.command, those of a call
+by AMPL in docs/ampl.md.
 """
 
 from __future__ import annotations
@@ -74,12 +75,18 @@ def _is_ampl_call(argv: Sequence[str]) -> bool:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="optlab", description="Numerical optimization.")
+    parser = argparse.ArgumentParser(
+        prog="optlab",
+        description="Numerical optimization.",
+        epilog="As a solver of AMPL: optlab STUB -AMPL KEY=VALUE ...; optlab -= lists the keys.",
+    )
     parser.add_argument("--version", action="version", version=f"optlab {optlab.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     solve = commands.add_parser("solve", help="solve a problem file")
     solve.set_defaults(run=_solve)
-    solve.add_argument("file", metavar="FILE", help="problem file, for example HS71.SIF")
+    solve.add_argument(
+        "file", metavar="FILE", help="problem file, for example HS71.SIF or model.nl"
+    )
     solve.add_argument("--method", default="auto", help="see 'optlab methods' (default: auto)")
     solve.add_argument(
         "--param",
