@@ -7,6 +7,8 @@ arrays, evaluation is then a few array operations per level.
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
+
 import numpy as np
 
 from optlab.typing import Indices
@@ -31,6 +33,7 @@ class Pending:
 
     def __init__(self, columns: int, limit: int) -> None:
         self._waiting: dict[int, list[tuple[Indices, ...]]] = {}
+        self._heap: list[int] = []
         self._columns = columns
         self._left = limit
 
@@ -52,13 +55,13 @@ class Pending:
             return
         low, high = int(levels.min()), int(levels.max())
         if low == high:
-            self._waiting.setdefault(low, []).append(arrays)
+            self._at(low).append(arrays)
             return
         order = np.argsort(levels, kind="stable")
         cuts = np.flatnonzero(np.diff(levels[order])) + 1
         for part in np.split(order, cuts):
             level = int(levels[part[0]])
-            self._waiting.setdefault(level, []).append(tuple(a[part] for a in arrays))
+            self._at(level).append(tuple(a[part] for a in arrays))
 
     def take(self, level: int) -> tuple[Indices, ...]:
         """Return all contributions to a level: keys and columns."""
@@ -71,4 +74,14 @@ class Pending:
 
     def highest(self) -> int:
         """Return the highest level that something waits for; -1 when nothing does."""
-        return max(self._waiting, default=-1)
+        while self._heap and -self._heap[0] not in self._waiting:
+            heappop(self._heap)
+        return -self._heap[0] if self._heap else -1
+
+    def _at(self, level: int) -> list[tuple[Indices, ...]]:
+        """Return what waits for a level."""
+        if level not in self._waiting:
+            # A heap, because a deep graph may have as many levels waiting as it is deep.
+            heappush(self._heap, -level)
+            self._waiting[level] = []
+        return self._waiting[level]
