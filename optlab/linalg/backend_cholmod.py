@@ -25,7 +25,11 @@ from optlab.linalg.factorization import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from optlab.linalg.arrays import FloatArray
+    from optlab.linalg.arrays import BoolArray, FloatArray
+
+
+# Part of the rows below which a copy without the decoupled ones pays.
+FEW_ROWS = 0.8
 
 
 def is_usable() -> bool:
@@ -77,6 +81,19 @@ class CholmodFactor(AbstractFactor):
             return b.copy()
         x: FloatArray = self._handle.solve_A(b)
         return x
+
+    def half_solve(self, b: FloatArray, rows: BoolArray) -> FloatArray | None:
+        """Return V = D^{-1/2} L^{-1} P b, its decoupled rows left out; None if D has a negative entry."""
+        handle = self._handle
+        d = handle.D()
+        if not (hasattr(handle, "solve_L") and d.all() and (d > 0.0).all()):
+            return None
+        V: FloatArray = handle.solve_L(handle.apply_P(b), use_LDLt_decomposition=True)
+        if np.count_nonzero(rows) < FEW_ROWS * rows.size:
+            kept = rows[handle.P()]
+            V, d = V[kept], d[kept]
+        V /= np.sqrt(d)[:, None]
+        return V
 
     def refactor(self, values: FloatArray) -> CholmodFactor:
         """Factor other values of the same pattern with the same ordering."""

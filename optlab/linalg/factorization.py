@@ -37,7 +37,7 @@ import scipy.sparse as sp
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from optlab.linalg.arrays import FloatArray, Index32Array
+    from optlab.linalg.arrays import BoolArray, FloatArray, Index32Array
 
 __all__ = [
     "AbstractFactor",
@@ -122,6 +122,17 @@ class AbstractFactor(ABC):
     @abstractmethod
     def solve(self, b: FloatArray) -> FloatArray:
         """Return K^{-1} b for b of shape (n,) or (n, k); needs ``ok``."""
+
+    def half_solve(self, b: FloatArray, rows: BoolArray) -> FloatArray | None:  # noqa: ARG002
+        """Return V with V'V = b'K^{-1}b for a positive definite K, or None where that is not at hand.
+
+        Parameters
+        ----------
+        b : (n, k)
+        rows : (n,) bool
+            Where K is not decoupled from all other rows, and b not zero.
+        """
+        return None
 
     @abstractmethod
     def refactor(self, values: FloatArray) -> AbstractFactor:
