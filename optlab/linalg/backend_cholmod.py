@@ -82,12 +82,15 @@ class CholmodFactor(AbstractFactor):
         x: FloatArray = self._handle.solve_A(b)
         return x
 
-    def half_solve(self, b: FloatArray, rows: BoolArray) -> FloatArray | None:
-        """Return V = D^{-1/2} L^{-1} P b, its decoupled rows left out; None if D has a negative entry."""
+    @property
+    def has_half(self) -> bool:
+        """Whether L and D can be used one by one, and D is positive."""
+        return hasattr(self._handle, "solve_L") and self.inertia.pos == self.n
+
+    def half_solve(self, b: FloatArray, rows: BoolArray) -> FloatArray:
+        """Return V = D^{-1/2} L^{-1} P b."""
         handle = self._handle
         d = handle.D()
-        if not (hasattr(handle, "solve_L") and d.all() and (d > 0.0).all()):
-            return None
         V: FloatArray = handle.solve_L(handle.apply_P(b), use_LDLt_decomposition=True)
         if np.count_nonzero(rows) < FEW_ROWS * rows.size:
             kept = rows[handle.P()]

@@ -123,16 +123,21 @@ class AbstractFactor(ABC):
     def solve(self, b: FloatArray) -> FloatArray:
         """Return K^{-1} b for b of shape (n,) or (n, k); needs ``ok``."""
 
-    def half_solve(self, b: FloatArray, rows: BoolArray) -> FloatArray | None:  # noqa: ARG002
-        """Return V with V'V = b'K^{-1}b for a positive definite K, or None where that is not at hand.
+    @property
+    def has_half(self) -> bool:
+        """Whether there is :meth:`half_solve`."""
+        return False
+
+    def half_solve(self, b: FloatArray, rows: BoolArray) -> FloatArray:
+        """Return V with V'V = b'K^{-1}b for a positive definite K; needs ``has_half``.
 
         Parameters
         ----------
         b : (n, k)
         rows : (n,) bool
-            Where K is not decoupled from all other rows, and b not zero.
+            Where b is not zero, and all that is coupled with it; V may leave out the others.
         """
-        return None
+        raise NotImplementedError
 
     @abstractmethod
     def refactor(self, values: FloatArray) -> AbstractFactor:

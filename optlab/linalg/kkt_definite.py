@@ -41,6 +41,7 @@ class DenseDefiniteFactor:
     """
 
     inverse_diagonal: FloatArray | None = None
+    has_half = True
 
     def __init__(
         self, W: FloatArray | sp.csr_array, sigma: float | FloatArray, free: BoolArray

@@ -282,12 +282,12 @@ def _schur_complement(
     inner: SparseFaceFactor | DenseDefiniteFactor, gram: RowGram, active: BoolArray
 ) -> FloatArray:
     """Return A H^{-1} A' for the rows of a face, (k, k)."""
-    free, scale = inner.alive, inner.scale
-    inverse = inner.inverse_diagonal
+    scale, inverse = inner.scale, inner.inverse_diagonal
     if inverse is not None:
-        return gram.product(active, free, scale * np.sqrt(inverse))
-    rows = gram.array()
-    rows = (rows if active.all() else rows[active.nonzero()[0]]) * scale
-    V = inner.half_inverse(rows.T)
-    product: FloatArray = rows @ inner.apply_inverse(rows.T) if V is None else V.T @ V
+        return gram.product(active, inner.alive, scale * np.sqrt(inverse))
+    rows = active.nonzero()[0]
+    if inner.has_half:
+        return gram.product_of(rows, lambda part: inner.half_inverse((part * scale).T).T)
+    whole = gram.array()[rows] * scale
+    product: FloatArray = whole @ inner.apply_inverse(np.asfortranarray(whole.T))
     return product

@@ -284,10 +284,15 @@ class SparseFaceFactor(AbstractFaceFactor):
         order = self.alive.size
         return self.apply_inverse(np.ones(order)) if self.pattern.lower.nnz == order else None
 
-    def half_inverse(self, B: FloatArray) -> FloatArray | None:
+    @property
+    def has_half(self) -> bool:
+        """Whether there is :meth:`half_inverse`."""
+        return self._factor.has_half
+
+    def half_inverse(self, B: FloatArray) -> FloatArray:
         """Return V with V'V = B'K^{-1}B for the equilibrated, regularised K if that is positive definite.
 
-        B is (order, k), its rows off the face zero; V may have fewer rows. None where the backend cannot.
+        B is (order, k), its rows off the face zero; V may have fewer rows.
         """
         return self._factor.half_solve(B, self.alive)
 

@@ -155,11 +155,11 @@ class KKTSystem:
 
     def is_heavy(self, W: MatrixLike, J: FloatArray | sp.csr_array | None) -> bool:
         """Whether a factorization costs as much as many solves: the factor is nearly full."""
-        if isinstance(W, LowRank) or not isinstance(self._path, SparseKKT):
+        if isinstance(W, LowRank):
             return False
         if self._eliminates(W):
-            return False
-        return self._path.is_heavy(W, J)
+            return True
+        return isinstance(self._path, SparseKKT) and self._path.is_heavy(W, J)
 
     def factorize_convex(
         self,

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import scipy.sparse as sp
 
-    from optlab.linalg.arrays import BoolArray, FloatArray
+    from optlab.linalg.arrays import BoolArray, FloatArray, IntArray
 
 __all__ = ["FaceGram", "RowGram"]
 
@@ -27,6 +29,8 @@ SPEED = 100.0
 ENTRY = 10.0
 # Entries, zeros included, up to which a sparse matrix is kept as an array, too: 80 MB.
 FULL_ENTRIES_MAX = 10_000_000
+# Rows that are worked on at a time.
+TOGETHER = 32
 # Columns that may change, relative to those there are, and what must be left of a row's square.
 CHANGED = 0.5
 LEFT = 0.01
@@ -47,6 +51,7 @@ class RowGram:
         if not isinstance(A, np.ndarray):
             counts = np.bincount(A.indices, minlength=A.shape[1]).astype(np.float64)
             self._pairs = float(counts.dot(counts))
+        self._scratch = np.empty(0)
         self.shape: tuple[int, int] = A.shape
 
     def array(self) -> FloatArray:
@@ -86,23 +91,46 @@ class RowGram:
             w; None stands for ones.
         """
         k, size = int(np.count_nonzero(rows)), int(np.count_nonzero(columns))
-        every = k == rows.size
         if self._sparse is not None and self._sparse_work(k) < self._full_work(k, size):
-            face = self._sparse if every else self._sparse[rows.nonzero()[0]]
+            face = self._sparse if k == rows.size else self._sparse[rows.nonzero()[0]]
             root = face * (columns if weights is None else np.where(columns, weights, 0.0))
             product: FloatArray = (root @ root.T).toarray()
             return product
-        root = self.array()
-        if not every:
-            root = root[rows.nonzero()[0]]
-        if size < columns.size:
-            F = columns.nonzero()[0]
-            root = root[:, F]
-            weights = None if weights is None else weights[F]
-        if weights is not None:
-            root = root * weights
-        gram: FloatArray = root @ root.T
-        return gram
+        if weights is None:
+            weights = np.ones(columns.size)
+        F = columns.nonzero()[0]
+        if size == columns.size:
+            return self.product_of(rows.nonzero()[0], lambda part: part * weights)
+        kept = weights[F]
+        return self.product_of(rows.nonzero()[0], lambda part: part[:, F] * kept)
+
+    def product_of(
+        self, rows: IntArray, change: Callable[[FloatArray], FloatArray]
+    ) -> FloatArray:
+        """Return V V', (k, k), for V = change(A_W).
+
+        V is made of some rows at a time, which stay in the cache, and in memory that is kept: fresh
+        memory of this size would cost more than what is done in it.
+
+        Parameters
+        ----------
+        rows : (k,)
+            W.
+        change : callable
+            (j, n) -> (j, f), for any j > 0.
+        """
+        if not rows.size:
+            return np.zeros((0, 0))
+        A, V = self.array(), None
+        if self._scratch.size < A.size:
+            self._scratch = np.empty(A.size)
+        for first in range(0, rows.size, TOGETHER):
+            part = change(A[rows[first : first + TOGETHER]])
+            if V is None:
+                V = self._scratch[: rows.size * part.shape[1]].reshape(rows.size, -1)
+            V[first : first + TOGETHER] = part
+        product: FloatArray = V @ V.T
+        return product
 
 
 class FaceGram:
