@@ -20,6 +20,7 @@ from scipy.linalg import lapack
 from optlab.linalg.factorization import Inertia
 from optlab.linalg.kkt_analysis import TRUSTED_BACKWARD_ERROR
 from optlab.linalg.kkt_definite import DenseDefiniteFactor
+from optlab.linalg.kkt_dense import DenseFaceFactor
 from optlab.linalg.kkt_face import AbstractFaceFactor
 from optlab.linalg.kkt_sparse import SparseFaceFactor, SparseKKT
 from optlab.linalg.refinement import norm, refined_solve
@@ -42,6 +43,9 @@ ENTRIES_MAX = 10_000_000
 FULL_FRACTION = 0.3
 # The fullest columns, by number, that are left out of that estimate: a sparse order puts them last.
 FULLEST_COLUMNS = 0.05
+# Rows of K on a face up to which LAPACK's factorization with pivoting costs less than the analysis of the
+# whole pattern.
+FULL_ORDER_MAX = 1500
 # Filling of W from which on H is factored as a full matrix.
 DENSE_FRACTION = 0.2
 
@@ -135,8 +139,11 @@ class RangeSpaceKKT:
         free: BoolArray,
         active: BoolArray,
         sigma: float | FloatArray,
-    ) -> RangeSpaceFactor | None:
-        """Factor K on a face; None where H or S is not definite or the result is not accurate.
+    ) -> RangeSpaceFactor | DenseFaceFactor | None:
+        """Factor K on a face.
+
+        Where H or S is not definite or the result is not accurate, small faces are factored as full
+        matrices; None for large ones.
 
         Parameters
         ----------
@@ -147,7 +154,22 @@ class RangeSpaceKKT:
         sigma : float or (n,)
             Added to the diagonal of W.
         """
-        if np.count_nonzero(active) >= np.count_nonzero(free):
+        factor = self._by_rows(W, dual, free, active, sigma)
+        if factor is not None:
+            return factor
+        order = int(np.count_nonzero(free)) + int(np.count_nonzero(active))
+        return self._full(W, dual, free, active, sigma) if order <= FULL_ORDER_MAX else None
+
+    def _by_rows(
+        self,
+        W: FloatArray | sp.csr_array,
+        dual: FloatArray,
+        free: BoolArray,
+        active: BoolArray,
+        sigma: float | FloatArray,
+    ) -> RangeSpaceFactor | None:
+        """Factor H and S; None where that cannot be trusted."""
+        if np.count_nonzero(active) > np.count_nonzero(free):
             return None
         inner: SparseFaceFactor | DenseDefiniteFactor
         if _is_full(W):
@@ -161,6 +183,27 @@ class RangeSpaceKKT:
             return None
         factor = RangeSpaceFactor(inner, self._A, self._gram, dual, active)
         return factor if factor.trusted else None
+
+    def _full(
+        self,
+        W: FloatArray | sp.csr_array,
+        dual: FloatArray,
+        free: BoolArray,
+        active: BoolArray,
+        sigma: float | FloatArray,
+    ) -> DenseFaceFactor:
+        """Factor K on a small face by LAPACK."""
+        ml, n = self._gram.shape
+        F, rows = free.nonzero()[0], active.nonzero()[0]
+        K = np.zeros((F.size + rows.size, F.size + rows.size))
+        K[: F.size, : F.size] = W[np.ix_(F, F)] if isinstance(W, np.ndarray) else W[F][:, F].toarray()
+        K[F.size :, : F.size] = self._gram.array()[np.ix_(rows, F)]
+        K[: F.size, F.size :] = K[F.size :, : F.size].T
+        diagonal = K.reshape(-1)[:: K.shape[0] + 1]
+        diagonal[: F.size] += np.broadcast_to(sigma, (n,))[F]
+        diagonal[F.size :] = -dual[rows]
+        face = np.concatenate((F, n + rows))
+        return DenseFaceFactor(K, face, (n, 0, ml), (F.size, rows.size))
 
 
 def _is_full(W: FloatArray | sp.csr_array) -> bool:
@@ -206,15 +249,14 @@ class RangeSpaceFactor(AbstractFaceFactor):
         self._inner, self._A, self._AT = inner, A, A.T
         self._free, self._scale = inner.alive, inner.scale
         self._rows: IntArray = np.flatnonzero(active)
+        # Rows of the equilibrated matrix, that is with the scale of the variables, of about unit norm.
+        squares = gram.row_squares(self._scale)[self._rows] + dual[self._rows]
+        self._row_scale = 1.0 / np.sqrt(np.where(squares > 0.0, squares, 1.0))
+        self._D = dual[self._rows] * self._row_scale**2
         S = _schur_complement(inner, gram, active)
-        diagonal = S.reshape(-1)[:: self._rows.size + 1]
-        diagonal += dual[self._rows]
-        size = np.sqrt(diagonal)
-        # Rows of unit size in the metric of H: S has a unit diagonal then.
-        self._row_scale = 1.0 / np.where(size > 0.0, size, 1.0)
         S *= self._row_scale
         S *= self._row_scale[:, None]
-        self._D = dual[self._rows] * self._row_scale**2
+        S.reshape(-1)[:: self._rows.size + 1] += self._D
         # LAPACK takes no matrices of order zero.
         factor, info = lapack.dpotrf(S.T, lower=1, overwrite_a=1) if S.size else (S, 0)
         self._S: FloatArray = factor

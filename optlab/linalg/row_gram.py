@@ -51,6 +51,7 @@ class RowGram:
         if not isinstance(A, np.ndarray):
             counts = np.bincount(A.indices, minlength=A.shape[1]).astype(np.float64)
             self._pairs = float(counts.dot(counts))
+        self._squares: FloatArray | sp.csr_array | None = None
         self._scratch = np.empty(0)
         self.shape: tuple[int, int] = A.shape
 
@@ -60,6 +61,14 @@ class RowGram:
             self._array = self._sparse.toarray()
         array: FloatArray = self._array
         return array
+
+    def row_squares(self, weights: FloatArray) -> FloatArray:
+        """Return sum_j (a_ij w_j)^2 for every row, (m,)."""
+        if self._squares is None:
+            A = self._sparse
+            self._squares = np.square(self.array()) if A is None else A.multiply(A).tocsr()
+        squares: FloatArray = self._squares @ (weights * weights)
+        return squares
 
     def work(self, rows: int, columns: int) -> float:
         """Return what a product of so many rows and columns costs, in multiplications of sparse arrays."""
