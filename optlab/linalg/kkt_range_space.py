@@ -196,7 +196,9 @@ class RangeSpaceKKT:
         ml, n = self._gram.shape
         F, rows = free.nonzero()[0], active.nonzero()[0]
         K = np.zeros((F.size + rows.size, F.size + rows.size))
-        K[: F.size, : F.size] = W[np.ix_(F, F)] if isinstance(W, np.ndarray) else W[F][:, F].toarray()
+        K[: F.size, : F.size] = (
+            W[np.ix_(F, F)] if isinstance(W, np.ndarray) else W[F][:, F].toarray()
+        )
         K[F.size :, : F.size] = self._gram.array()[np.ix_(rows, F)]
         K[: F.size, F.size :] = K[F.size :, : F.size].T
         diagonal = K.reshape(-1)[:: K.shape[0] + 1]

@@ -29,6 +29,8 @@ SPEED = 100.0
 ENTRY = 10.0
 # Entries, zeros included, up to which a sparse matrix is kept as an array, too: 80 MB.
 FULL_ENTRIES_MAX = 10_000_000
+# Entries of A, zeros included, up to which nothing is gained by care for memory.
+SMALL_ENTRIES = 40_000
 # Rows that are worked on at a time.
 TOGETHER = 32
 # Columns that may change, relative to those there are, and what must be left of a row's square.
@@ -61,6 +63,11 @@ class RowGram:
             self._array = self._sparse.toarray()
         array: FloatArray = self._array
         return array
+
+    @property
+    def is_small(self) -> bool:
+        """Whether calls cost more than arithmetic."""
+        return self.shape[0] * self.shape[1] <= SMALL_ENTRIES
 
     def row_squares(self, weights: FloatArray) -> FloatArray:
         """Return sum_j (a_ij w_j)^2 for every row, (m,)."""
@@ -105,13 +112,19 @@ class RowGram:
             root = face * (columns if weights is None else np.where(columns, weights, 0.0))
             product: FloatArray = (root @ root.T).toarray()
             return product
+        W, F = rows.nonzero()[0], columns.nonzero()[0]
+        if self.is_small:
+            root = self.array() if k == rows.size else self.array()[W]
+            root = root if size == columns.size else root[:, F]
+            root = root if weights is None else root * weights[F]
+            gram: FloatArray = root @ root.T
+            return gram
         if weights is None:
             weights = np.ones(columns.size)
-        F = columns.nonzero()[0]
         if size == columns.size:
-            return self.product_of(rows.nonzero()[0], lambda part: part * weights)
+            return self.product_of(W, lambda part: part * weights)
         kept = weights[F]
-        return self.product_of(rows.nonzero()[0], lambda part: part[:, F] * kept)
+        return self.product_of(W, lambda part: part[:, F] * kept)
 
     def product_of(
         self, rows: IntArray, change: Callable[[FloatArray], FloatArray]
@@ -163,6 +176,8 @@ class FaceGram:
         rows, columns : (m,) and (n,) bool
             W and F.
         """
+        if self._gram.is_small:
+            return self._gram.product(rows, columns)
         product = self._from_last(rows, columns)
         if product is None:
             product = self._gram.product(rows, columns)
