@@ -71,7 +71,7 @@ class RangeSpaceKKT:
     def suits(A: FloatArray | sp.csr_array) -> bool:
         """Whether there are so few rows that the method is worth a thought."""
         m, n = A.shape
-        return 0 < m <= min(ROWS_MAX, n) and m * n <= ENTRIES_MAX
+        return bool(0 < m <= min(ROWS_MAX, n) and m * n <= ENTRIES_MAX)
 
     @property
     def analyses(self) -> list[Analysis]:

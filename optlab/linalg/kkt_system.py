@@ -151,7 +151,8 @@ class KKTSystem:
         """Whether eliminating the variables first is the shorter way."""
         if self._range_space is None or isinstance(W, LowRank):
             return False
-        return self._range_space.pays(W, None if self.is_dense else self._path)
+        path = self._path
+        return self._range_space.pays(W, path if isinstance(path, SparseKKT) else None)
 
     def is_heavy(self, W: MatrixLike, J: FloatArray | sp.csr_array | None) -> bool:
         """Whether a factorization costs as much as many solves: the factor is nearly full."""

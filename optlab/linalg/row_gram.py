@@ -48,7 +48,7 @@ class RowGram:
 
     def __init__(self, A: FloatArray | sp.csr_array) -> None:
         self._sparse = None if isinstance(A, np.ndarray) else A
-        self._array = A if isinstance(A, np.ndarray) else None
+        self._array: FloatArray | None = A if isinstance(A, np.ndarray) else None
         self._pairs = 0.0
         if not isinstance(A, np.ndarray):
             counts = np.bincount(A.indices, minlength=A.shape[1]).astype(np.float64)
@@ -61,8 +61,8 @@ class RowGram:
         """Return A as an array, which must not be changed."""
         if self._array is None and self._sparse is not None:
             self._array = self._sparse.toarray()
-        array: FloatArray = self._array
-        return array
+        assert self._array is not None
+        return self._array
 
     @property
     def is_small(self) -> bool:
@@ -143,14 +143,16 @@ class RowGram:
         """
         if not rows.size:
             return np.zeros((0, 0))
-        A, V = self.array(), None
+        A = self.array()
         if self._scratch.size < A.size:
             self._scratch = np.empty(A.size)
+        V: FloatArray | None = None
         for first in range(0, rows.size, TOGETHER):
             part = change(A[rows[first : first + TOGETHER]])
             if V is None:
                 V = self._scratch[: rows.size * part.shape[1]].reshape(rows.size, -1)
             V[first : first + TOGETHER] = part
+        assert V is not None
         product: FloatArray = V @ V.T
         return product
 

@@ -74,9 +74,12 @@ def test_neighbouring_faces_cost_the_columns_that_changed(
     gram, _ = rows_of(0.6, full=True)
     widths: list[int] = []
     whole = gram.product
-    monkeypatch.setattr(
-        gram, "product", lambda W, F: widths.append(int(F.sum())) or whole(W, F)
-    )
+
+    def counted(W: np.ndarray, F: np.ndarray) -> np.ndarray:
+        widths.append(int(F.sum()))
+        return whole(W, F)
+
+    monkeypatch.setattr(gram, "product", counted)
     faces = FaceGram(gram)
     W, F = np.ones(40, dtype=bool), np.ones(70, dtype=bool)
     faces.product(W, F)
