@@ -101,8 +101,8 @@ class Setting:
     """How IPOPT is asked to start and to end."""
 
     label: str
-    barrier: float
-    """mu_init."""
+    barrier: float | None
+    """mu_init; None: IPOPT's own defaults of mu_init and of all pushes from the bounds."""
 
     product: float
     """compl_inf_tol."""
@@ -186,6 +186,10 @@ class Direct:
         return True
 
 
+PUSHES = ("bound_push", "bound_frac", "slack_bound_push", "slack_bound_frac", "mult_bound_push")
+"""What keeps IPOPT's warm start off the bounds."""
+
+
 def run_direct(
     name: str,
     problems: list[optlab.Problem],
@@ -215,16 +219,16 @@ def run_direct(
             n=problem.n, m=problem.m, problem_obj=callbacks, lb=sides[0], ub=sides[1],
             cl=sides[2], cu=sides[3],
         )  # fmt: skip
-        settings = {"print_level": 0, "sb": "yes", "tol": 1e-8, "mu_init": how.barrier}
+        settings = {"print_level": 0, "sb": "yes", "tol": 1e-8}
         settings |= {
             "dual_inf_tol": 1e-6,
             "constr_viol_tol": 1e-6,
             "compl_inf_tol": how.product,
         }
         settings |= {"warm_start_init_point": "yes", "max_wall_time": TIME_LIMIT}
-        for which in ("bound_push", "bound_frac", "slack_bound_push", "slack_bound_frac"):
-            settings[f"warm_start_{which}"] = 1e-9
-        settings["warm_start_mult_bound_push"] = 1e-9
+        if how.barrier is not None:
+            settings |= {f"warm_start_{which}": 1e-9 for which in PUSHES}
+            settings["mu_init"] = how.barrier
         for option, value in settings.items():
             solver.add_option(option, value)
         x, info = solver.solve(

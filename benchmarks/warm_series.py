@@ -10,7 +10,7 @@ Every method gets the same problems, the same first result and the same function
 optlab's checker at 1e-6. IPOPT runs with ``warm_start_init_point`` and bound pushes of 1e-9 from several
 values of ``mu_init``, through ``optlab.minimize`` and, for its least possible CPU time, straight through
 cyipopt, each with the complementarity that its own tol of 1e-8 implies and with the one that implies the
-checker's (``sharp``). Objectives are compared with those of IPOPT's best run where the checker confirms
+checker's (``sharp``); and once, straight, with ``warm_start_init_point`` and its defaults otherwise. Objectives are compared with those of IPOPT's best run where the checker confirms
 that: most re-solves certified, then fewest iterations.
 
 Columns: certified re-solves; iterations and CPU milliseconds per re-solve, the latter without and with the
@@ -51,6 +51,9 @@ BARRIERS = (1e-4, 1e-6, 1e-8)
 
 LONG = 1.0
 """CPU seconds of a series above which it is not repeated."""
+
+PLAIN = "plain"
+"""IPOPT with ``warm_start_init_point`` and nothing else of its warm-start options."""
 
 PRODUCTS = {"": 1e-8, " sharp": 1e-12}
 """compl_inf_tol of IPOPT's runs: what its own tol implies, and what implies the checker's 1e-6."""
@@ -131,6 +134,8 @@ def compete(
                 fastest(partial(runner, name, problems, first, transform, setting))
                 for runner in (run_adapter, run_direct)
             ]
+    plain = Setting(PLAIN, None, PRODUCTS[" sharp"])
+    tallies.append(fastest(partial(run_direct, name, problems, first, transform, plain)))
     known = best_peer(tallies, "ipopt")
     for tally in tallies:
         tally.compare(known)
@@ -153,7 +158,8 @@ def summarise(groups: list[list[Tally]]) -> list[str]:
         ("mu_init 1e-4", lambda g: best_peer(g, "ipopt mu=1e-04")),
         ("mu_init 1e-6", lambda g: best_peer(g, "ipopt mu=1e-06")),
         ("its best mu_init", lambda g: best_peer(g, "ipopt")),
-        ("its best mu_init, direct", lambda g: best_peer(g, "direct")),
+        ("warm_start_init_point alone", lambda g: best_peer(g, f"direct {PLAIN}")),
+        ("its best mu_init, direct", lambda g: best_peer(g, "direct mu")),
     ):
         pairs = [(g[0], pick(g)) for g in groups]
         iterations = [
@@ -189,7 +195,7 @@ def draw(groups: list[list[Tally]], path: Path) -> None:
             axis.step(range(1, len(tally.iterations) + 1), tally.iterations, label=tally.method)
         axis.set(title=group[0].series, xlabel="re-solve", ylabel="iterations", ylim=(0, None))
         axis.legend()
-    for prefix, colour in (("ipopt", "C1"), ("direct", "C2")):
+    for prefix, colour in (("ipopt", "C1"), ("direct mu", "C2")):
         cpu = [(g[0].own_ms(), best_peer(g, prefix).own_ms()) for g in groups]
         axes[-1].loglog(*zip(*cpu, strict=True), ".", color=colour, label=prefix)
     low, high = axes[-1].get_xlim()

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from optlab import adapters, problems
     from optlab.api import methods, minimize, sources
     from optlab.linalg.projection import project
+    from optlab.parametric import Perturbation, sensitivity
     from optlab.series import sequence
 
 __version__ = "0.1.0"
@@ -35,6 +36,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Certificate",
     "Differences",
+    "Perturbation",
     "PointStatus",
     "Problem",
     "Progress",
@@ -49,6 +51,7 @@ __all__ = [
     "minimize",
     "problems",
     "project",
+    "sensitivity",
     "sequence",
     "sources",
 ]
@@ -73,6 +76,8 @@ _LAZY = {
     "sources": "optlab.api",
     "project": "optlab.linalg.projection",
     "sequence": "optlab.series",
+    "sensitivity": "optlab.parametric",
+    "Perturbation": "optlab.parametric",
 }
 """Name -> module; imported on first use, so that `import optlab` stays light."""
 

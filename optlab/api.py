@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +13,10 @@ from optlab.core import registry
 from optlab.core.control import Limits
 from optlab.core.derivatives import Differences, estimate_derivatives, wanted_differences
 from optlab.core.driver import run
+from optlab.core.functions import Functions, Stated, problem_of_functions
+from optlab.core.functions.options import method_name, read_options, summary
+from optlab.core.functions.positional import accepting_scipy_order
+from optlab.core.functions.schemes import with_step
 from optlab.core.guesses import LastPoint, believing, refuted
 from optlab.core.method import AbstractMethod, MethodInfo, WarmStart
 from optlab.core.observers import History, user_callback
@@ -24,8 +29,10 @@ from optlab.core.options import (
 from optlab.core.oracle import Oracle
 from optlab.core.probe import find_linear_rows
 from optlab.core.problem import Problem
+from optlab.core.records import Records
 from optlab.core.result import Result
 from optlab.core.status import PointStatus
+from optlab.core.tables import iteration_table
 from optlab.errors import OptionError, ProblemError
 
 if TYPE_CHECKING:
@@ -36,15 +43,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Records", "methods", "minimize", "sources"]
 
-T = TypeVar("T")
 
-
+@accepting_scipy_order
 def minimize(
     problem_or_fun: Any,
     x0: Any = None,
-    method: str | type[AbstractMethod[Any]] | AbstractMethod[Any] = "auto",
+    method: str | type[AbstractMethod[Any]] | AbstractMethod[Any] | None = "auto",
     *,
-    tol: float = DEFAULT_TOL,
+    tol: float | None = DEFAULT_TOL,
     options: Mapping[str, Any] | object | None = None,
     max_iter: int | None = None,
     max_eval: int | None = None,
@@ -55,9 +61,12 @@ def minimize(
     executor: Executor | None = None,
     seed: int | None = None,
     params: Mapping[str, Any] | None = None,
+    args: Any = (),
     jac: Any = None,
     hess: Any = None,
+    hessp: Any = None,
     bounds: Any = None,
+    constraints: Any = (),
     derivatives: str | Differences = "auto",
 ) -> Result:
     """Minimise a problem.
@@ -70,13 +79,14 @@ def minimize(
     x0
         Start point, shape (n,); None: that of the problem, or of ``warm_start``.
     method
-        Name (see :func:`methods`), class or instance. ``"auto"``: npasa when there are nonlinear
-        constraints, pasa otherwise, never another project's solver.
+        Name (see :func:`methods`; SciPy's in any case), class or instance. ``"auto"`` or None: npasa when
+        there are nonlinear constraints, pasa otherwise, never another project's solver.
     tol
-        Tolerance on stationarity, complementarity (both relative to the multipliers' size) and
+        None for the default. Tolerance on stationarity, complementarity (both relative to the multipliers' size) and
         feasibility (absolute).
     options
-        Options of the method: a dict, or an instance of its class.
+        Options of the method: a dict, or an instance of its class. SciPy's ``maxiter``, ``disp``, ``gtol`` ...
+        are understood (docs/scipy.md).
     max_iter
         Limit on (major) iterations; None: the method's default.
     max_eval
@@ -98,12 +108,22 @@ def minimize(
         Of the random generator; None draws one, which the result reports.
     params
         Parameters of a problem file.
+    args
+        For a function: further arguments of ``fun``, ``jac``, ``hess`` and ``hessp``. A tuple in third place
+        means the same, followed by SciPy's order (docs/scipy.md).
     jac
-        For a function: ``jac(x) -> (n,)``, True when ``fun`` returns both, or one of ``derivatives``.
+        For a function: ``jac(x) -> (n,)``; True when ``fun`` returns (f, gradient); a scheme as for
+        ``derivatives``; or ``"torch"``, ``"jax"`` when ``fun`` and the constraints are written in its operations:
+        then second derivatives are exact, too.
     hess
-        For a function: ``hess(x) -> (n, n)``.
+        For a function: ``hess(x) -> (n, n)``, dense or sparse; a scheme, for differences of exact gradients; or
+        a quasi-Newton strategy of SciPy, which means ours, as None does.
+    hessp
+        For a function: ``hessp(x, p) -> (n,)``.
     bounds
         For a function: n pairs (low, high), None meaning none, or an object with ``lb`` and ``ub``.
+    constraints
+        For a function: one or a list of SciPy's NonlinearConstraint, LinearConstraint and dicts.
     derivatives
         What to do when the method needs a gradient or Jacobian that the problem lacks: ``"exact"``
         refuses; ``"2-point"``, ``"3-point"``, ``"complex-step"`` or a ``Differences`` estimate it
@@ -127,21 +147,82 @@ def minimize(
     row turns out to be nonlinear after all, or rows that were found contradict each other, the solve
     goes on with them as nonlinear. The same holds for the pattern of an estimated Jacobian.
     """
-    stated = problem = _problem(problem_or_fun, x0, params, (jac, hess, bounds))
-    if warm_start is None and x0 is None:
-        warm_start = registry.recall(problem_or_fun, problem)
+    method = method_name(method)
+    tol = DEFAULT_TOL if tol is None else tol
+    read = read_options(method, options, (max_iter, max_eval))
     wanted = wanted_differences(derivatives)
-    limits = Limits(max_iter, max_eval, max_time)
-    warm = _warm(warm_start, problem)
-    start = problem.x0 if x0 is not None or warm is None else warm.x
-    seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+    if wanted is not None:
+        wanted = with_step("the step of differences", wanted, read.step)
+    functions = Functions(
+        fun=problem_or_fun,
+        x0=x0,
+        args=args,
+        jac=jac,
+        hess=hess,
+        hessp=hessp,
+        bounds=bounds,
+        constraints=constraints,
+        step=read.step,
+    )
+    stated = _stated(functions, params, wanted)
+    if warm_start is None and x0 is None:
+        warm_start = registry.recall(problem_or_fun, stated.problem)
+    warm = _warm(warm_start, stated.problem)
     watchers: tuple[Any, ...] = (History(), *observers)
+    if read.show > 1:
+        watchers = (*watchers, iteration_table())
     if callback is not None:
         watchers = (*watchers, user_callback(callback))
+    options = read.options
     if method == "auto" and isinstance(options, AbstractMethod):
         method, options = options, None
-    auto = method == "auto"
-    early = None if auto else build_method(method, tol, options)
+    task = _Task(
+        start=stated.problem.x0 if x0 is not None or warm is None else warm.x,
+        build=lambda chosen: build_method(chosen, tol, options),
+        method=method,
+        limits=Limits(read.max_iter, read.max_eval, max_time),
+        watchers=watchers,
+        warm=warm,
+        executor=executor,
+        seed=int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed,
+    )
+    result = replace(_solved(task, stated.problem, wanted), parts=stated.parts)
+    if read.show:
+        sys.stdout.write(summary(result))
+    return registry.deliver(problem_or_fun, stated.problem, result)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Task:
+    """How a problem is to be solved."""
+
+    start: Vector
+    build: Callable[[Any], AbstractMethod[Any]]
+    """Makes a method from a name, class or instance, with the user's tolerance and options."""
+
+    method: Any
+    limits: Limits
+    watchers: tuple[Any, ...]
+    warm: WarmStart | None
+    executor: Executor | None
+    seed: int
+
+    def suited(self, problem: Problem) -> AbstractMethod[Any]:
+        """Return the method, chosen for the problem where that is asked for.
+
+        Raises
+        ------
+        CapabilityError
+            When it cannot handle the problem.
+        """
+        chosen = self.build(choose_method(problem) if self.method == "auto" else self.method)
+        check_capabilities(chosen.info, problem)
+        return chosen
+
+
+def _solved(task: _Task, problem: Problem, wanted: Differences | None) -> Result:
+    """Fill in what the problem lacks, solve it, and check what was guessed."""
+    early = None if task.method == "auto" else task.build(task.method)
     if wanted is not None and (early is None or early.info.needs_gradient):
         problem = estimate_derivatives(problem, wanted)
     # Peers make nothing of the knowledge which rows are linear.
@@ -150,21 +231,21 @@ def minimize(
         # What can be said without evaluating anything is said first.
         check_capabilities(early.info, problem, rows=problem.linear is not None)
         probed = probed and not early.info.external
-    oracle = Oracle(problem, executor=executor)
+    oracle = Oracle(problem, executor=task.executor)
     if probed:
-        problem = problem.replace(linear=find_linear_rows(oracle, start))
+        problem = problem.replace(linear=find_linear_rows(oracle, task.start))
         oracle = _again(oracle, problem)
-    chosen = build_method(choose_method(problem) if auto else method, tol, options)
-    check_capabilities(chosen.info, problem)
+    chosen = task.suited(problem)
+    limits, warm, seed = task.limits, task.warm, task.seed
     if not (probed or problem.derivatives == "estimated"):
-        result = run(chosen, oracle, start, limits, watchers, warm=warm, seed=seed)
-        return registry.deliver(problem_or_fun, stated, result)
+        return run(chosen, oracle, task.start, limits, task.watchers, warm=warm, seed=seed)
     last = LastPoint()
 
     def solve(door: Oracle, rest: Limits) -> Result:
-        suited = build_method(choose_method(door.problem), tol, options) if auto else chosen
+        watchers = (*task.watchers, last)
+        suited = task.suited(door.problem) if task.method == "auto" else chosen
         check_capabilities(suited.info, door.problem)
-        return run(suited, door, start, rest, (*watchers, last), warm=warm, seed=seed)
+        return run(suited, door, task.start, rest, watchers, warm=warm, seed=seed)
 
     oracle, result = (
         believing(solve, oracle, limits) if probed else (oracle, solve(oracle, limits))
@@ -172,13 +253,9 @@ def minimize(
     left = _left(limits, result, oracle)
     revised = refuted(result, oracle, left, last, probed=probed)
     if revised is None:
-        return registry.deliver(problem_or_fun, stated, _counted(result, oracle))
-    problem = revised
-    if auto:
-        chosen = build_method(choose_method(problem), tol, options)
-    check_capabilities(chosen.info, problem)
-    result = _resumed(result, chosen, _again(oracle, problem), limits, watchers)
-    return registry.deliver(problem_or_fun, stated, result)
+        return _counted(result, oracle)
+    again = _again(oracle, revised)
+    return _resumed(result, task.suited(revised), again, limits, task.watchers)
 
 
 def methods() -> Records[MethodInfo]:
@@ -191,74 +268,24 @@ def sources() -> Records[registry.ProblemSource]:
     return Records(registry.known_sources())
 
 
-@dataclass(frozen=True, slots=True)
-class _Functions:
-    """A plain function and its derivatives as a problem's verbs."""
-
-    fun: Callable[..., Any]
-    jac: Any
-    hess: Any
-
-    def objective(self, x: Vector) -> float:
-        value = self.fun(x)
-        return value[0] if self.jac is True else value  # type: ignore[no-any-return]
-
-    def gradient(self, x: Vector) -> Any:
-        return self.fun(x)[1] if self.jac is True else self.jac(x)
-
-    def hessian(self, x: Vector, y: Vector, sigma: float) -> Any:  # noqa: ARG002
-        return sigma * self.hess(x)
-
-
-def _problem(
-    thing: Any, x0: Any, params: Mapping[str, Any] | None, functions: tuple[Any, Any, Any]
-) -> Problem:
+def _stated(
+    functions: Functions, params: Mapping[str, Any] | None, wanted: Differences | None
+) -> Stated:
     """Make the problem from whatever the user gave."""
-    jac, hess, bounds = functions
+    thing = functions.fun
     if callable(thing) and not isinstance(thing, Problem):
-        if x0 is None:
-            raise ProblemError(
-                "a function is given without x0; pass the start point: minimize(fun, x0, ...)"
-            )
-        verbs = _Functions(thing, jac, hess)
-        lb, ub = _bounds(bounds)
-        gradient = jac if isinstance(jac, str | Differences) else verbs.gradient
-        return Problem(
-            objective=verbs.objective,
-            gradient=None if jac is None or jac is False else gradient,
-            hessian=None if hess is None else verbs.hessian,
-            x0=np.atleast_1d(np.asarray(x0, dtype=np.float64)),
-            lb=lb,
-            ub=ub,
-        )
-    if jac is not None or hess is not None or bounds is not None:
+        return problem_of_functions(functions, wanted)
+    if functions.extras():
         raise OptionError(
-            "jac, hess and bounds belong to a plain function; a Problem carries its own"
+            f"{', '.join(functions.extras())} belong to a plain function; a Problem carries its own"
         )
     problem = registry.load_problem(thing, params)
-    if x0 is None:
-        return problem
-    start = np.asarray(x0, dtype=np.float64)
+    if functions.x0 is None:
+        return Stated(problem, ())
+    start = np.asarray(functions.x0, dtype=np.float64)
     if start.shape != (problem.n,):
         raise ProblemError(f"x0 has shape {start.shape}; shape ({problem.n},) is needed")
-    return problem.replace(x0=start)
-
-
-def _bounds(bounds: Any) -> tuple[Any, Any]:
-    """Split SciPy's two forms of bounds."""
-    if bounds is None:
-        return None, None
-    if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
-        return bounds.lb, bounds.ub
-    try:
-        pairs = [(low, high) for low, high in bounds]
-    except (TypeError, ValueError) as error:
-        raise ProblemError(
-            "bounds must be pairs (low, high), one per variable, or an object with lb and ub"
-        ) from error
-    lb = [-np.inf if low is None else low for low, _ in pairs]
-    ub = [np.inf if high is None else high for _, high in pairs]
-    return lb, ub
+    return Stated(problem.replace(x0=start), ())
 
 
 def _warm(given: Result | WarmStart | None, problem: Problem) -> WarmStart | None:
@@ -348,53 +375,3 @@ def _resumed(
         time=result.time + second.time,
         history=result.history + second.history,
     )
-
-
-class Records(list[T], Generic[T]):
-    """A list of records that shows itself as a table."""
-
-    def __repr__(self) -> str:
-        if not self:
-            return "(none)"
-        rows = [_cells(record) for record in self]
-        header = list(rows[0])
-        table = [header, *([row[name] for name in header] for row in rows)]
-        widths = [max(len(line[i]) for line in table) for i in range(len(header))]
-        lines = [
-            "  ".join(
-                cell.ljust(width) for cell, width in zip(line, widths, strict=True)
-            ).rstrip()
-            for line in table
-        ]
-        lines.insert(1, "  ".join("-" * width for width in widths))
-        return "\n".join(lines)
-
-
-def _package(info: MethodInfo) -> str:
-    """Say what a method needs beside optlab, and whether it is there."""
-    if not info.requires:
-        return "scipy" if info.external else "-"
-    return f"{info.requires} ({'installed' if info.installed else 'missing'})"
-
-
-def _cells(record: Any) -> dict[str, str]:
-    """Bring a record into named cells."""
-    if isinstance(record, MethodInfo):
-        return {
-            "name": record.name,
-            "gradient": "needed" if record.needs_gradient else "no",
-            "hessian": "needed" if record.needs_hessian else "optional",
-            "bounds": "yes" if record.handles_bounds else "no",
-            "constraints": record.handles_constraints,
-            "stochastic": "yes" if record.stochastic else "no",
-            "package": _package(record),
-            "reference": record.reference,
-            "summary": record.summary,
-        }
-    if isinstance(record, registry.ProblemSource):
-        return {
-            "name": record.name,
-            "files": " ".join(record.suffixes) or "-",
-            "summary": record.summary,
-        }
-    return {"record": str(record)}

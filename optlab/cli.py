@@ -1,11 +1,13 @@
 """The command ``optlab``.
 
-Exit codes: 0 solved, 1 not solved, 2 bad input; those of ``bench`` are in optlab.bench.command.
+Exit codes: 0 solved, 1 not solved, 2 bad input; those of ``bench`` are in optlab.bench.command, those of a call
+by AMPL in docs/ampl.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -49,6 +51,11 @@ def main(argv: Sequence[str] | None = None, out: IO[str] | None = None) -> int:
         0 solved, 1 not solved, 2 bad input.
     """
     stream = sys.stdout if out is None else out
+    argv = sys.argv[1:] if argv is None else argv
+    if _is_ampl_call(argv):
+        front: Any = importlib.import_module("optlab_problems.nl.ampl")
+        ended: int = front.main(argv, stream)
+        return ended
     arguments = _parser().parse_args(argv)
     try:
         code: int = arguments.run(arguments, stream)
@@ -61,13 +68,25 @@ def main(argv: Sequence[str] | None = None, out: IO[str] | None = None) -> int:
     return code
 
 
+def _is_ampl_call(argv: Sequence[str]) -> bool:
+    """Whether the program is called as AMPL calls its solvers (docs/ampl.md)."""
+    first = argv[0] if argv else ""
+    return "-AMPL" in argv or first in ("-v", "-=") or first.endswith(".nl")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="optlab", description="Numerical optimization.")
+    parser = argparse.ArgumentParser(
+        prog="optlab",
+        description="Numerical optimization.",
+        epilog="As a solver of AMPL: optlab STUB -AMPL KEY=VALUE ...; optlab -= lists the keys.",
+    )
     parser.add_argument("--version", action="version", version=f"optlab {optlab.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     solve = commands.add_parser("solve", help="solve a problem file")
     solve.set_defaults(run=_solve)
-    solve.add_argument("file", metavar="FILE", help="problem file, for example HS71.SIF")
+    solve.add_argument(
+        "file", metavar="FILE", help="problem file, for example HS71.SIF or model.nl"
+    )
     solve.add_argument("--method", default="auto", help="see 'optlab methods' (default: auto)")
     solve.add_argument(
         "--param",

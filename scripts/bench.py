@@ -83,11 +83,14 @@ def plan() -> list[Bench]:
         solve_list("small", 20),
         solve_list("polyhedral", 60),
         solve_list("medium", 60),
-        solve_list("small", 20, "--derivatives", "gradients"),
+        *(
+            solve_list(name, seconds, "--derivatives", given)
+            for given in ("gradients", "functions")
+            for name, seconds in (("small", 20), ("polyhedral", 60), ("medium", 60))
+        ),
         sweep("collection", 20, "--all"),
     ]
-    # Lists are swept by `optlab bench`; the older program for one method at a time is no benchmark.
-    return own_problems({bench.program for bench in known} | {"solve_lists.py"}) + known
+    return own_problems({bench.program for bench in known}) + known
 
 
 def main(wanted: list[str]) -> int:

@@ -97,6 +97,7 @@ def finish(oracle: Oracle, method: AbstractMethod[Any], x0: Vector, outcome: Out
     control = oracle.lift_limits()
     try:
         best = _choose(oracle, method, x0, outcome)
+        seen = _values(oracle, best)
     finally:
         oracle.restore_control(control)
     if not _consistent(best, method):
@@ -122,7 +123,25 @@ def finish(oracle: Oracle, method: AbstractMethod[Any], x0: Vector, outcome: Out
         callback_time=oracle.callback_time,
         method=method.info.name,
         problem=oracle.problem.name,
+        **seen,
     )
+
+
+def _values(oracle: Oracle, best: CertifiedPoint) -> dict[str, Any]:
+    """Return what is known at the point: gradient and rows, the Hessian only where it costs nothing."""
+    key = best.x.tobytes()
+    weights = (key, np.asarray(best.y, dtype=np.float64).tobytes(), 1.0)
+    found: dict[str, Any] = {"hessian": oracle.remembered("hessian", weights)}
+    for name, verb, there in (
+        ("gradient", "gradient", oracle.has_gradient),
+        ("rows", "constraints", oracle.m > 0),
+    ):
+        try:
+            if there and math.isfinite(best.certificate.primal):
+                found[name] = np.array(getattr(oracle, verb)(best.x))
+        except _UNCERTIFIABLE:
+            continue  # the point stands without them
+    return found
 
 
 def _choose(

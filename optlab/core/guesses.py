@@ -154,7 +154,7 @@ def _not_contradicting(error: ProblemError, problem: Problem) -> Mask | None:
         f"{int(blamed.sum())} row(s) that looked linear near the start point contradict each other or "
         "the bounds; solving with them as nonlinear. Pass linear=... to optlab.Problem to avoid this.",
         OptlabWarning,
-        stacklevel=5,
+        stacklevel=6,
     )
     return linear & ~blamed
 
@@ -188,7 +188,7 @@ def _linear(oracle: Oracle, points: list[Vector]) -> Mask | None:
         f"{wrong} row(s) looked linear near the start point and are not; solving again with them "
         "as nonlinear. Pass linear=... to optlab.Problem to avoid this.",
         OptlabWarning,
-        stacklevel=4,
+        stacklevel=6,
     )
     return linear
 
@@ -211,6 +211,6 @@ def _wider(oracle: Oracle, points: list[Vector]) -> EstimatedJacobian | None:
         "them; solving again with the pattern detected at the present point added. Pass "
         "Differences(jacobian_pattern=...) to avoid this.",
         OptlabWarning,
-        stacklevel=4,
+        stacklevel=6,
     )
     return wider

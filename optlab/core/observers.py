@@ -9,12 +9,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from optlab.core.plain import plain
+from optlab.core.sparse import scipy_module
 from optlab.errors import OptionError
 from optlab.typing import is_a
 
@@ -205,7 +205,7 @@ def user_callback(function: Callable[..., Any]) -> Observer:
 
     It is called in one of four forms, chosen by its parameters:
 
-    * ``f(intermediate_result)``: an object with ``x`` and ``fun`` (SciPy's newer form);
+    * ``f(intermediate_result)``: SciPy's ``OptimizeResult`` with ``x`` and ``fun``;
     * ``f(progress)``, ``f(p)`` or one parameter annotated ``Progress``;
     * ``f(k, progress)`` for two parameters without defaults;
     * ``f(x)`` otherwise (SciPy's older form).
@@ -242,7 +242,9 @@ def _caller(function: Callable[..., Any]) -> Callable[[int, Progress], Any]:
     needed = [p for p in parameters if p.kind in kinds and p.default is inspect.Parameter.empty]
     if any(p.name == "intermediate_result" for p in parameters):
         return lambda _, progress: function(
-            intermediate_result=SimpleNamespace(x=progress.x.copy(), fun=progress.f)
+            intermediate_result=scipy_module("optimize").OptimizeResult(
+                x=progress.x.copy(), fun=progress.f
+            )
         )
     if len(needed) == 2:
         return function

@@ -239,11 +239,9 @@ class Oracle:
     def sample(self, verb: str, x: Any) -> Any:
         """Evaluate a function at a point next to an iterate, for an estimated derivative.
 
-        Counted and limited, but not remembered; its time is part of the derivative's. ``x`` may be
-        complex.
+        Counted and limited, but not remembered; its time is the derivative's. ``x`` may be complex.
         """
-        recent: Recent = getattr(self, f"_{verb}")
-        if (known := recent.find(x.tobytes())) is not None:
+        if (known := self.remembered(verb, x.tobytes())) is not None:
             return known
         if verb == "objective" and self.counts[verb] >= self._max_eval:
             raise BudgetSpent(StopReason.MAX_EVAL)
@@ -258,6 +256,10 @@ class Oracle:
             raise EvaluationError(verb, x.real, error) from error
 
     # Points -------------------------------------------------------------------------------------
+
+    def remembered(self, verb: str, key: Any) -> Any:
+        """Return a verb's value where it is remembered, else None."""
+        return getattr(self, f"_{verb}").find(key)
 
     def known(self, x: Vector) -> Incumbent | None:
         """Return f and c at x when both are remembered, without evaluating anything."""
@@ -286,8 +288,7 @@ class Oracle:
     def view(self, problem: Problem, *, copies: bool = False) -> Oracle:
         """Open a door to another problem whose functions call this oracle.
 
-        The view shares deadline and stop request; it has its own counts and memory, and it keeps
-        no incumbent: the points that count are those of the root.
+        It shares deadline and stop request, has its own counts and memory, and keeps no incumbent.
 
         Parameters
         ----------
@@ -355,8 +356,7 @@ class Oracle:
     def _admit(self, x: Vector, key: bytes) -> Vector:
         """Check limits and shape; return an immutable copy of x for the user's function.
 
-        The copy wraps the key, so it costs nothing, stays true when the caller overwrites x, and
-        a function that writes into its argument fails instead of moving the iterate.
+        The copy wraps the key: it costs nothing, and a function that writes into its argument fails.
         """
         self.check()
         if x.shape != self._shape or x.dtype != FLOAT:

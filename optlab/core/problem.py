@@ -44,8 +44,7 @@ class Problem:
     hessian
         ``hessian(x, y, sigma)`` returns sigma * Hess f(x) + sum_i y_i Hess c_i(x): an (n, n) array
         or scipy.sparse matrix with both triangles and a pattern that does not depend on x; or a
-        :class:`~optlab.core.derivatives.Differences` with a ``hessian_pattern``, to estimate it from
-        gradients.
+        scheme, as for the gradient, to estimate it from gradients.
     hprod
         ``hprod(x, y, sigma, v) -> (n,)``, the product of that matrix with v.
     constraints
@@ -114,7 +113,7 @@ class Problem:
         objective: Callable[[Vector], float],
         x0: Any,
         gradient: Callable[[Vector], Any] | str | Differences | None = None,
-        hessian: Callable[[Vector, Vector, float], Any] | Differences | None = None,
+        hessian: Callable[[Vector, Vector, float], Any] | str | Differences | None = None,
         hprod: Callable[[Vector, Vector, float, Vector], Any] | None = None,
         constraints: Callable[[Vector], Any] | None = None,
         jacobian: Callable[[Vector], Any] | str | Differences | None = None,

@@ -186,6 +186,16 @@ def _is_cvxpy_problem(thing: Any) -> bool:
 
 _CVXPY = "optlab_problems.cvxpy"
 
+
+def _is_pyomo_model(thing: Any) -> bool:
+    return any(
+        cls.__name__ == "BlockData" and cls.__module__.startswith("pyomo.")
+        for cls in type(thing).__mro__
+    )
+
+
+_NL, _PYOMO = "optlab_problems.nl", "optlab_problems.pyomo"
+
 _sources: dict[str, ProblemSource] = {
     # Known without entry points, so that a checkout that is not installed works as well.
     "sif": ProblemSource("sif", "CUTEst test problem, read natively", _read_sif, (".sif",)),
@@ -196,6 +206,22 @@ _sources: dict[str, ProblemSource] = {
         accepts=_is_cvxpy_problem,
         recall=_later(_CVXPY, "recall"),
         deliver=_later(_CVXPY, "deliver"),
+    ),
+    "nl": ProblemSource(
+        "nl",
+        "AMPL's .nl format, text and binary",
+        _later(_NL, "load"),
+        (".nl",),
+        recall=_later(_NL, "recall"),
+        deliver=_later(_NL, "deliver"),
+    ),
+    "pyomo": ProblemSource(
+        "pyomo",
+        "Pyomo ConcreteModel",
+        _later(_PYOMO, "load"),
+        accepts=_is_pyomo_model,
+        recall=_later(_PYOMO, "recall"),
+        deliver=_later(_PYOMO, "deliver"),
     ),
 }
 

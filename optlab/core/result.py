@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from optlab.core.plain import plain
+from optlab.core.result_view import OptimizeView
 from optlab.core.status import PointStatus, StopReason
 from optlab.errors import SolveError
 
@@ -35,8 +36,11 @@ class Multipliers:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class Result(OptimizeView):
     """The best point found, why the solve ended, and what an independent check says of the point.
+
+    All fields of SciPy's ``OptimizeResult`` are there as well, as attributes and as items
+    (:class:`~optlab.core.result_view.OptimizeView`).
 
     ``stop`` and ``point`` are separate on purpose: a solve that ran out of time may still have
     reached a stationary point, and a method that claims convergence may be wrong.
@@ -80,6 +84,19 @@ class Result:
 
     extras: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """What the method keeps for a warm start."""
+
+    gradient: Vector | None = field(default=None, kw_only=True)
+    """(n,) gradient of the objective at x; None when it could not be evaluated."""
+
+    rows: Vector | None = field(default=None, kw_only=True)
+    """(m,) values of the constraints at x; None when they could not be evaluated."""
+
+    hessian: Any = field(default=None, kw_only=True)
+    """(n, n) Hessian of the Lagrangian at x, dense or sparse, when the method evaluated it there with the
+    multipliers of the result; else None, because that would cost an evaluation."""
+
+    parts: tuple[int, ...] = field(default=(), kw_only=True)
+    """Number of rows of each constraint of a call in SciPy's form; empty otherwise."""
 
     def __bool__(self) -> bool:
         """Whether the solve succeeded."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from optlab.kernels.coloring import color_plain
+from optlab.kernels.coloring import color_plain, star_plain
 from optlab.kernels.elimination import factor_nnz_plain
 
 # The same numbers as in the twin; numba freezes globals into the compiled code.
@@ -85,3 +85,4 @@ def line_minimum_compiled(u, w, lo, hi, lam, d, bl, bu):  # type: ignore[no-unty
 
 factor_nnz_compiled = njit(cache=True)(factor_nnz_plain)
 color_compiled = njit(cache=True)(color_plain)
+star_compiled = njit(cache=True)(star_plain)

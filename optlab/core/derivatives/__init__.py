@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from optlab.core.derivatives.check import DerivativeCheck, WrongEntry, check_derivatives
+from optlab.core.derivatives.check import check_derivatives
+from optlab.core.derivatives.findings import DerivativeCheck, WrongEntry
 from optlab.core.derivatives.missing import estimate_derivatives, wanted_differences
 from optlab.core.derivatives.options import Differences
 

@@ -5,95 +5,51 @@
     hessian_ij     with the slope of (sigma grad f + J'y)_i along variable j
 
 Every slope is a 3-point difference with two steps, one ten times the other: an entry is wrong when it differs
-from both by more than they differ from each other and rounding explains.
+from both by more than they differ from each other and the noise of the function, which is measured, explains. Where
+the two steps disagree, because a variable or a function is badly scaled, other steps are tried, and the two neighbours
+that agree best decide, entry by entry.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from optlab.core.derivatives.estimates import AbstractEstimate
+from optlab.core.derivatives.findings import DerivativeCheck, WrongEntry
+from optlab.core.derivatives.noise import measured_noise
 from optlab.core.derivatives.options import stencil
 from optlab.errors import EvaluationError, OptionError, ProblemError
-from optlab.typing import Vector, is_a
+from optlab.typing import Indices, Mask, Vector, is_a
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from optlab.core.problem import Problem
 
-__all__ = ["DerivativeCheck", "WrongEntry", "check_derivatives"]
+__all__ = ["check_derivatives"]
 
 _EPS = float(np.finfo(np.float64).eps)
 
-_STEPS = (_EPS ** (1.0 / 3.0), 10.0 * _EPS ** (1.0 / 3.0))
+_STEPS = (1.0, 10.0)
+"""Steps relative to eps^(1/3) max(1, |x_j|)."""
+
+_MORE_STEPS = (1e-4, 1e-3, 1e-2, 1e-1, *_STEPS, 1e2, 1e3)
+"""The same where these two disagree."""
 
 _ROUNDING = 100.0
 """Rounding allowed in a function's value, in units of eps |value|."""
 
-_LISTED = 20
-"""Wrong entries that the repr lists."""
+_NOISE = 10.0
+"""Noise allowed in a value, in units of its measured standard deviation."""
 
+_SMALL = 1e-3
+"""Entries smaller than this share of the largest of their row count as that large."""
 
-@dataclass(frozen=True, slots=True)
-class WrongEntry:
-    """One entry that the differences contradict."""
-
-    verb: str
-    """``"gradient"``, ``"jacobian"`` or ``"hessian"``."""
-
-    row: int | None
-    """Row of the matrix; None for the gradient."""
-
-    column: int
-    given: float
-    difference: float
-    """The difference that is nearer to the given value."""
-
-    label: str
-    """The entry in words, with names where the problem has them."""
-
-    def __str__(self) -> str:
-        return f"{self.label}: given {self.given:.8g}, by differences {self.difference:.8g}"
-
-
-@dataclass(frozen=True, slots=True)
-class DerivativeCheck:
-    """What :func:`check_derivatives` found."""
-
-    wrong: tuple[WrongEntry, ...]
-    """Worst first."""
-
-    checked: dict[str, int] = field(default_factory=dict[str, int])
-    """Entries compared, by verb."""
-
-    largest_error: float = 0.0
-    """Largest |given - difference| / max(1, |given|, |difference|)."""
-
-    skipped: tuple[str, ...] = ()
-    """What could not be compared, and why."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.wrong
-
-    def __bool__(self) -> bool:
-        """Whether nothing is wrong."""
-        return self.ok
-
-    def __repr__(self) -> str:
-        what = ", ".join(f"{count} of the {verb}" for verb, count in self.checked.items())
-        head = f"compared entries: {what or 'none'}; largest relative error {self.largest_error:.1e}"
-        lines = [f"{len(self.wrong)} wrong" if self.wrong else "no entry is wrong", head]
-        lines += [f"  {entry}" for entry in self.wrong[:_LISTED]]
-        if len(self.wrong) > _LISTED:
-            lines.append(f"  ... and {len(self.wrong) - _LISTED} more")
-        lines += [f"  not compared: {reason}" for reason in self.skipped]
-        return "\n".join(lines)
+_ASYMMETRY = 1e-8
+"""Difference of mirrored entries, relative to the larger, that rounding may leave."""
 
 
 def check_derivatives(
@@ -101,8 +57,10 @@ def check_derivatives(
 ) -> DerivativeCheck:
     """Compare gradient, Jacobian and Hessian at a point with differences; names the wrong entries.
 
-    Costs four evaluations of every function for every variable. Points stay within the bounds; along
-    variables with equal bounds nothing can be compared. Functions that are not smooth at x fail the check.
+    Costs four evaluations of every function for every variable, 16 for a variable where steps disagree, and seven
+    to measure the noise. Points stay within the bounds; along variables with equal bounds nothing can be compared.
+    Functions that are not smooth at x fail the check. An entry that a sparse matrix does not store is compared like all
+    others and named with that remark; so is an entry of the Hessian that is not equal to its mirror image.
 
     Parameters
     ----------
@@ -151,6 +109,7 @@ def check_derivatives(
         )
     elif problem.has_hessian:
         check.skipped.append("the Hessian, because gradient or Jacobian is not exact")
+        check.compare_halves(problem.hessian(point, weights, 1.0))
     return check.record()
 
 
@@ -209,57 +168,96 @@ class _Check:
             return
         value = np.asarray(function(self.x), dtype=np.float64)
         raw: Any = derivative(self.x)
-        given = np.asarray(raw.toarray() if hasattr(raw, "toarray") else raw, dtype=np.float64)
-        given = np.atleast_2d(given)
+        given = np.atleast_2d(_dense(raw))
         if given.shape != (value.size, self.x.size):
             shape = (self.x.size,) if verb == "gradient" else (value.size, self.x.size)
             raise ProblemError(f"{verb} has shape {np.shape(raw)}; shape {shape} is needed")
         self.checked[verb] = 0
+        judged = _Judged(
+            verb, function, value, given, _stored(raw), self._noise(function, value)
+        )
         for j in np.flatnonzero(self.problem.lb < self.problem.ub):
-            slopes = self._slopes(verb, function, value, int(j))
+            slopes = self._slopes(judged, int(j))
             if slopes is not None:
                 self.checked[verb] += value.size
-                self._judge(verb, int(j), given[:, j], slopes)
+                self._judge(judged, int(j), slopes)
 
-    def _slopes(
-        self, verb: str, function: Callable[[Vector], Any], value: Vector, j: int
-    ) -> tuple[Vector, Vector, Vector] | None:
-        """Return the slopes with both steps, and the rounding in them."""
+    def compare_halves(self, raw: Any) -> None:
+        """Compare the two halves of a Hessian that nothing else can be compared with."""
+        H = _dense(raw)
+        wrong = np.triu(_asymmetric(H), 1)
+        for i, j in np.argwhere(wrong):
+            remark = f"{self._label('hessian', int(j), int(i))} is the other value"
+            label = self._label("hessian", int(i), int(j))
+            entry = WrongEntry(
+                "hessian", int(i), int(j), float(H[i, j]), float(H[j, i]), label, remark
+            )
+            self.wrong.append((abs(entry.given - entry.difference), entry))
+
+    def _noise(self, function: Callable[[Vector], Any], value: Vector) -> Vector:
+        """Measure the noise of a function; what cannot be evaluated has none that is known."""
+        try:
+            noise = measured_noise(function, self.problem, self.x)
+        except (ArithmeticError, ValueError, EvaluationError):
+            return np.zeros(value.size)
+        return np.where(np.isfinite(noise), _NOISE * noise, 0.0)
+
+    def _slopes(self, judged: _Judged, j: int) -> tuple[Vector, Vector, Vector] | None:
+        """Return two slopes that agree as well as any, and the rounding in them."""
+        try:
+            found = [self._slope(judged, j, step) for step in _STEPS]
+        except _FAILURES as error:
+            self.skipped.append(f"column {j} of the {judged.verb}: {error}")
+            return None
+        (fine, rounding), (coarse, _) = found
+        unclear = np.abs(fine - coarse) + rounding > self.rtol * judged.size(j, fine)
+        if not unclear.any():
+            return fine, coarse, rounding
+        table: list[tuple[Vector, Vector]] = []
+        for step in _MORE_STEPS:
+            try:
+                table.append(self._slope(judged, j, step))
+            except _FAILURES:
+                continue  # a long step may leave the domain of a function
+        values: Vector = np.array([slope for slope, _ in table])
+        errors: Vector = np.array([rounding for _, rounding in table])
+        doubt = np.abs(np.diff(values, axis=0)) + errors[:-1]
+        best = np.argmin(np.where(np.isnan(doubt), np.inf, doubt), axis=0)
+        return _picked(values, best), _picked(values, best + 1), _picked(errors, best)
+
+    def _slope(self, judged: _Judged, j: int, step: float) -> tuple[Vector, Vector]:
+        """Return the slope along variable j with one step, and the rounding in it."""
         p = self.problem
-        found: list[Vector] = []
-        rounding = np.zeros(value.size)
-        for step in _STEPS:
-            points = stencil(self.x, p.lb, p.ub, "3-point", step)
-            total = points.base[j] * value
-            for offset, weight in zip(points.offsets, points.weights, strict=True):
-                moved = self.x.copy()
-                moved[j] += offset[j]
-                try:
-                    at = np.asarray(function(moved), dtype=np.float64)
-                except (ArithmeticError, ValueError, EvaluationError) as error:
-                    self.skipped.append(f"column {j} of the {verb}: {error}")
-                    return None
-                total = total + weight[j] * at
-                size = np.maximum(np.abs(at), np.abs(value))
-                rounding = np.maximum(rounding, _ROUNDING * _EPS * size * abs(weight[j]))
-            found.append(total)
-        return found[0], found[1], rounding
+        points = stencil(self.x, p.lb, p.ub, "3-point", step * _EPS ** (1.0 / 3.0))
+        total = points.base[j] * judged.value
+        rounding = np.zeros(judged.value.size)
+        for offset, weight in zip(points.offsets, points.weights, strict=True):
+            moved = self.x.copy()
+            moved[j] += offset[j]
+            at = np.asarray(judged.function(moved), dtype=np.float64)
+            total = total + weight[j] * at
+            size = np.maximum(np.abs(at), np.abs(judged.value))
+            noise = np.maximum(judged.noise, _ROUNDING * _EPS * size)
+            rounding = np.maximum(rounding, noise * abs(weight[j]))
+        return total, rounding
 
-    def _judge(
-        self, verb: str, j: int, given: Vector, slopes: tuple[Vector, Vector, Vector]
-    ) -> None:
+    def _judge(self, judged: _Judged, j: int, slopes: tuple[Vector, Vector, Vector]) -> None:
         fine, coarse, rounding = slopes
+        given = judged.given[:, j]
         nearer = np.where(np.abs(given - fine) <= np.abs(given - coarse), fine, coarse)
         error = np.abs(given - nearer)
-        size = np.maximum(np.maximum(np.abs(given), np.abs(nearer)), 1.0)
+        size = np.maximum(judged.size(j, nearer), np.finfo(np.float64).tiny)
         allowed = self.rtol * size + np.abs(fine - coarse) + rounding
         relative = error / size
         finite = np.isfinite(relative)
-        self.largest = max(self.largest, float(relative[finite].max(initial=0.0)))
+        # What the noise explains is no error.
+        certain = np.where(finite, np.maximum(0.0, error - rounding) / size, 0.0)
+        self.largest = max(self.largest, float(certain.max(initial=0.0)))
         for i in np.flatnonzero(~(error <= allowed)):
-            row = None if verb == "gradient" else int(i)
+            row = None if judged.verb == "gradient" else int(i)
+            label, remark = self._label(judged.verb, int(i), j), judged.remark(int(i), j)
             entry = WrongEntry(
-                verb, row, j, float(given[i]), float(nearer[i]), self._label(verb, int(i), j)
+                judged.verb, row, j, float(given[i]), float(nearer[i]), label, remark
             )
             self.wrong.append((float(relative[i]) if finite[i] else np.inf, entry))
 
@@ -271,3 +269,70 @@ class _Check:
         names = rows if verb == "jacobian" else variables
         row = f"{i}" if names is None else f"{i} ({names[i]})"
         return f"{verb}[{row}, {column}]"
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A derivative that is compared, and the function that it belongs to."""
+
+    verb: str
+    function: Callable[[Vector], Any]
+    value: Vector
+    """(k,) of the function at the point."""
+
+    given: Vector
+    """(k, n)"""
+
+    stored: Mask | None
+    """(k, n) entries that a sparse matrix stores; None: dense."""
+
+    noise: Vector
+    """(k,) allowed in the values."""
+
+    def size(self, j: int, slope: Vector) -> Vector:
+        """Return what errors in column j are compared with, (k,)."""
+        largest = np.fmax.reduce(np.abs(self.given), axis=1, initial=0.0)
+        entries = np.maximum(np.abs(self.given[:, j]), np.abs(slope))
+        size: Vector = np.maximum(entries, _SMALL * largest)
+        return size
+
+    def remark(self, i: int, j: int) -> str:
+        """Say what else is wrong with an entry."""
+        if self.stored is not None and not self.stored[i, j]:
+            return "not in the sparsity pattern"
+        if self.verb == "hessian" and i != j and _asymmetric(self.given)[i, j]:
+            return f"the mirrored entry is {self.given[j, i]:.8g}"
+        return ""
+
+
+_FAILURES = (ArithmeticError, ValueError, EvaluationError)
+"""What says that a function cannot be evaluated at a point."""
+
+
+def _picked(table: Vector, rows: Indices) -> Vector:
+    """Take one entry of each column."""
+    taken: Vector = np.take_along_axis(table, rows[None, :], axis=0)[0]
+    return taken
+
+
+def _dense(raw: Any) -> Vector:
+    dense: Vector = np.asarray(
+        raw.toarray() if hasattr(raw, "toarray") else raw, dtype=np.float64
+    )
+    return dense
+
+
+def _stored(raw: Any) -> Mask | None:
+    """Return which entries a sparse matrix stores, zeros included."""
+    if not hasattr(raw, "tocoo"):
+        return None
+    entries: Any = raw.tocoo()
+    mask = np.zeros(entries.shape, dtype=bool)
+    mask[entries.row, entries.col] = True
+    return mask
+
+
+def _asymmetric(H: Vector) -> Mask:
+    """Return which entries differ from their mirror images by more than rounding."""
+    allowed = _ASYMMETRY * np.maximum(np.abs(H), np.abs(H.T))
+    return np.asarray(np.abs(H - H.T) > allowed)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
@@ -31,10 +32,14 @@ __all__ = [
     "connected",
     "imaginary",
     "moved_together",
+    "noise_of_values",
 ]
 
 Sample: TypeAlias = Callable[[str, Any], Any]
 """``sample(verb, x)``: evaluate a function of the problem at a point that is no iterate."""
+
+
+_EPS = float(np.finfo(np.float64).eps)
 
 
 class AbstractEstimate(ABC):
@@ -125,17 +130,27 @@ class EstimatedGradient(AbstractFirstOrder):
         if self.options.scheme == "complex-step":
             return self._complex(sample, x)
         points = self.real_stencil(x)
-        base = (
-            finite_number("objective", sample("objective", x), x) if points.needs_base else 0.0
-        )
+        coarsest = 0.0
+
+        def value(at: Vector) -> float:
+            nonlocal coarsest
+            raw = sample("objective", at)
+            coarsest = max(coarsest, noise_of_values(raw))
+            return finite_number("objective", raw, at)
+
+        base = value(x) if points.needs_base else 0.0
         g = points.base * base
         for offset, weight in zip(points.offsets, points.weights, strict=True):
             for j in offset.nonzero()[0]:
                 if weight[j] != 0.0:
                     moved = x.copy()
                     moved[j] += offset[j]
-                    value = finite_number("objective", sample("objective", moved), moved)
-                    g[j] += weight[j] * value
+                    g[j] += weight[j] * value(moved)
+        if coarsest > self.options.noise:
+            # The function computes in single precision: such short steps see rounding only.
+            self.options = replace(self.options, noise=coarsest)
+            self.steps = np.maximum(self.steps, self.options.relative_step())
+            return self.estimate(sample, x)
         return g
 
     def _complex(self, sample: Sample, x: Vector) -> Vector:
@@ -150,6 +165,14 @@ class EstimatedGradient(AbstractFirstOrder):
                 raise ProblemError(f"objective(x) has shape {value.shape}; a number is needed")
             g[j] = imaginary("objective", value, x) / step[j]
         return g
+
+
+def noise_of_values(value: Any) -> float:
+    """Return the relative rounding of values of this type: float32 has fewer digits than float64."""
+    if type(value) is float:
+        return _EPS
+    kind = np.asarray(value).dtype
+    return float(np.finfo(kind).eps) if kind.kind in "fc" else _EPS
 
 
 def imaginary(verb: str, value: Any, x: Vector) -> Any:

@@ -8,12 +8,15 @@ dense differences at two random points near the start (a third when the two disa
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from optlab.core.derivatives.compression import Groups, Pattern, column_groups, read_pattern
+from optlab.core.derivatives.detection import DETECTION_SIZE, SEED, detected_pattern, nonzeros
 from optlab.core.derivatives.estimates import (
     AbstractFirstOrder,
     Sample,
@@ -22,32 +25,15 @@ from optlab.core.derivatives.estimates import (
 )
 from optlab.core.derivatives.options import Differences, Stencil, stencil
 from optlab.errors import EvaluationError, ProblemError
-from optlab.typing import Indices, Mask, Vector
+from optlab.typing import Indices, Mask, Matrix, Vector, is_a
 
 if TYPE_CHECKING:
     from optlab.core.problem import Problem
 
-__all__ = ["EstimatedJacobian"]
-
-_SEED = 20210712
-"""Of the random points; fixed, so that the same problem always gives the same pattern."""
-
-_SPREAD = 1e-2
-"""Distance of the random points from the start, relative to max(1, |x_j|): far enough from the zeros
-that start points like to have."""
-
-_DETECTION_STEP = 1e-3
-"""Relative step of the differences that look for entries. Long, because only "does it change at all"
-is asked."""
-
-_DETECTION_SIZE = 64
-"""Up to this many entries a dense pattern is taken as it is: looking would cost more than it saves."""
+__all__ = ["EstimatedJacobian", "KnownRows"]
 
 _LONG_STEPS = (1.0, 1e-2, 1e-4)
 """Relative steps for linear rows, longest first; the shorter ones where a function cannot be evaluated."""
-
-_NOISE_FACTOR = 8.0
-"""Changes below this many times the user's noise are none."""
 
 _ROW_TOLERANCE = 1e-3
 """Relative disagreement of a directional difference with the Jacobian that only an entry outside the
@@ -58,21 +44,46 @@ _ROUNDING = 1e3
 
 
 @dataclass(frozen=True, slots=True)
+class KnownRows:
+    """Rows whose gradients need not be estimated."""
+
+    mask: Mask
+    """(m,) true where they are."""
+
+    jacobian: Callable[[Vector], Matrix]
+    """Their Jacobian, (k, n), dense or a csr_array with a pattern that seldom changes."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Plan:
     """What is decided once: positions, groups, the values of linear rows."""
 
     pattern: Pattern
     groups: Groups
-    """Of the rows that are not linear."""
+    """Of the rows that are not linear and not known."""
 
     fixed: Vector
     """(nnz,) entries of the linear rows, 0 elsewhere."""
 
+    known: Pattern | None
+    """Positions of the known rows' entries, (m, n)."""
+
+    known_at: Indices
+    """The same within the pattern's entries."""
+
 
 class EstimatedJacobian(AbstractFirstOrder):
-    """Jacobian of the rows: one or two evaluations for every group of columns."""
+    """Jacobian of the rows: one or two evaluations for every group of columns.
 
-    __slots__ = ("_pattern", "_plan")
+    Parameters
+    ----------
+    plan
+        Pattern of the estimated rows, and what was made of it, when these are known.
+    known
+        Rows that need no estimate.
+    """
+
+    __slots__ = ("_known", "_pattern", "_plan")
 
     def __init__(
         self,
@@ -80,20 +91,25 @@ class EstimatedJacobian(AbstractFirstOrder):
         problem: Problem | None = None,
         steps: Vector | float | None = None,
         plan: tuple[Pattern | None, _Plan | None] = (None, None),
+        known: KnownRows | None = None,
     ) -> None:
         super().__init__(options, problem, steps)
         self._pattern, self._plan = plan
+        self._known = known
 
     def bound_to(self, problem: Problem) -> Self:
-        """Return the same estimate for another problem; a pattern found for the same rows is kept."""
+        """Return the same estimate for another problem; what is known of the same rows is kept."""
         old = self.problem
         same = old is not None and old.n == problem.n and old.constraints == problem.constraints
-        known = self._pattern if same else None
-        return type(self)(self.options, problem, self._steps_for(problem), (known, None))
+        pattern = self._pattern if same else None
+        known = self._known if same or old is None else None
+        steps = self._steps_for(problem)
+        return type(self)(self.options, problem, steps, (pattern, None), known)
 
     def with_steps(self, options: Differences, steps: Vector | float) -> EstimatedJacobian:
         """Return the same estimate with another scheme and relative steps."""
-        return EstimatedJacobian(options, self.problem, steps, (self._pattern, self._plan))
+        plan = (self._pattern, self._plan)
+        return EstimatedJacobian(options, self.problem, steps, plan, self._known)
 
     @property
     def pattern(self) -> Pattern | None:
@@ -106,14 +122,18 @@ class EstimatedJacobian(AbstractFirstOrder):
 
     def estimate(self, sample: Sample, x: Vector) -> Any:
         """Estimate the Jacobian at x: an (m, n) array, or csr_array where that is smaller."""
+        given: Any = None if self._known is None else self._known.jacobian(x)
         plan = self._plan
-        if plan is None:
-            plan = self._plan = self._make_plan(sample)
+        if plan is None or not _same_positions(plan.known, given):
+            plan = self._plan = self._make_plan(sample, given)
         if self.options.scheme == "complex-step":
             values = self._complex(sample, x, plan.pattern, plan.groups)
         else:
             values = self._real(sample, x, (plan.pattern, plan.groups), self.real_stencil(x))
-        return plan.pattern.matrix(values + plan.fixed)
+        values += plan.fixed
+        if given is not None:
+            values[plan.known_at] = given.ravel() if is_a(given, np.ndarray) else given.data
+        return plan.pattern.matrix(values)
 
     # Compressed differences ---------------------------------------------------------------------
 
@@ -174,9 +194,10 @@ class EstimatedJacobian(AbstractFirstOrder):
 
     # Once per problem ---------------------------------------------------------------------------
 
-    def _make_plan(self, sample: Sample) -> _Plan:
+    def _make_plan(self, sample: Sample, given: Any) -> _Plan:
         p = self.home
         linear = np.zeros(p.m, dtype=bool) if p.linear is None else p.linear
+        estimated = np.ones(p.m, dtype=bool) if self._known is None else ~self._known.mask
         pattern = self._pattern
         if pattern is None and self.options.jacobian_pattern is not None:
             pattern = read_pattern(
@@ -184,15 +205,22 @@ class EstimatedJacobian(AbstractFirstOrder):
             )
             start: Vector = np.clip(p.x0, p.lb, p.ub)
             self._refuse_wrong_pattern(sample, start, pattern)
-        elif pattern is None and p.m * p.n <= _DETECTION_SIZE:
-            pattern = Pattern.of(np.ones((p.m, p.n), dtype=bool))
+        elif pattern is None and p.m * p.n <= DETECTION_SIZE:
+            pattern = Pattern.of(np.repeat(estimated[:, None], p.n, axis=1))
         elif pattern is None:
             pattern = self.detect(sample, p.x0)
         self._pattern = pattern
+        known: Pattern | None = None
+        known_at: Indices = np.zeros(0, dtype=np.intp)
+        if given is not None:
+            known = _positions(given, np.flatnonzero(~estimated), (p.m, p.n))
+            pattern = pattern.union(known)
+            known_at = np.searchsorted(pattern.keys, known.keys)
         fixed = np.zeros(pattern.nnz)
-        if linear.any():
-            fixed = self._linear_entries(sample, pattern, linear)
-        return _Plan(pattern, column_groups(pattern, ~linear), fixed)
+        if (linear & estimated).any():
+            fixed = self._linear_entries(sample, pattern, linear & estimated)
+        groups = column_groups(pattern, estimated & ~linear)
+        return _Plan(pattern, groups, fixed, known, known_at)
 
     def _linear_entries(self, sample: Sample, pattern: Pattern, linear: Mask) -> Vector:
         """Estimate the entries of the linear rows by long steps from the start."""
@@ -210,49 +238,18 @@ class EstimatedJacobian(AbstractFirstOrder):
         raise error
 
     def detect(self, sample: Sample, near: Vector) -> Pattern:
-        """Find the positions that are nonzero at random points near a given one.
-
-        A column whose differences cannot be evaluated counts as full.
-        """
-        rng = np.random.default_rng(_SEED)
-        p = self.home
-        found: list[Pattern] = []
-        for _ in range(3):
-            away = rng.uniform(-1.0, 1.0, p.n) * _SPREAD * np.maximum(1.0, np.abs(near))
-            x = np.clip(near + away, p.lb, p.ub)
-            found.append(self._nonzeros(sample, x))
-            if len(found) == 2 and found[0].union(found[1]).nnz == found[0].nnz == found[1].nnz:
-                break
-        pattern = found[0]
-        for other in found[1:]:
-            pattern = pattern.union(other)
-        return pattern
-
-    def _nonzeros(self, sample: Sample, x: Vector) -> Pattern:
-        p, noise = self.home, self.options.noise
-        points = stencil(x, p.lb, p.ub, "2-point", _DETECTION_STEP)
-        noisy = noise > np.finfo(np.float64).eps
-        rows: list[Indices] = []
-        columns: list[Indices] = []
-        base = self._try(sample, x)
-        for j in range(p.n):
-            if points.offsets[0][j] == 0.0:
-                continue
-            at = moved_together(x, points.offsets[0], np.array([j]))
-            c = None if base is None else self._try(sample, at)
-            if base is None or c is None:
-                hit = np.arange(p.m)
-            else:
-                change = np.abs(c - base)
-                size = np.maximum(np.abs(c), np.abs(base))
-                limit = _NOISE_FACTOR * noise * size if noisy else 0.0
-                hit = np.flatnonzero(~(change <= limit))  # nan counts as a change
-            rows.append(hit)
-            columns.append(np.full(hit.size, j))
-        nothing: Indices = np.zeros(0, dtype=np.intp)
-        return Pattern.from_positions(
-            np.concatenate((nothing, *rows)), np.concatenate((nothing, *columns)), (p.m, p.n)
+        """Find the positions that are nonzero near a point; see :func:`detected_pattern`."""
+        found = detected_pattern(
+            partial(self._try, sample), self.home, near, self.options.noise
         )
+        return self._without_known(found)
+
+    def _without_known(self, pattern: Pattern) -> Pattern:
+        """Return the pattern of the estimated rows: the others are not looked at."""
+        if self._known is None:
+            return pattern
+        kept = ~self._known.mask[pattern.rows]
+        return Pattern.from_positions(pattern.rows[kept], pattern.columns[kept], pattern.shape)
 
     def _try(self, sample: Sample, x: Vector) -> Vector | None:
         try:
@@ -282,7 +279,7 @@ class EstimatedJacobian(AbstractFirstOrder):
         if self._pattern is not None and self._pattern.nnz == p.m * p.n:
             return np.zeros(0, dtype=np.intp)
         points = stencil(x, p.lb, p.ub, "3-point", self.options.noise ** (1.0 / 3.0))
-        rng = np.random.default_rng(_SEED)
+        rng = np.random.default_rng(SEED)
         share = rng.uniform(0.5, 1.0, p.n)
         swap = rng.random(p.n) < 0.5
         first, second = points.offsets
@@ -294,13 +291,15 @@ class EstimatedJacobian(AbstractFirstOrder):
         J: Any = self.estimate(sample, x) if known is None else known
         allowed = _ROW_TOLERANCE * np.asarray(abs(J) @ np.abs(a - b))
         allowed += _ROUNDING * self.options.noise * (np.abs(ca) + np.abs(cb))
-        return np.flatnonzero(np.abs(ca - cb - J @ (a - b)) > allowed)
+        wrong = np.abs(ca - cb - J @ (a - b)) > allowed
+        return np.flatnonzero(wrong if self._known is None else wrong & ~self._known.mask)
 
     def widened(self, sample: Sample, x: Vector) -> EstimatedJacobian:
         """Return the estimate with the positions that are nonzero near x added."""
         found = self.detect(sample, x)
-        known = found if self._pattern is None else self._pattern.union(found)
-        return EstimatedJacobian(self.options, self.problem, self.steps, (known, None))
+        wide = found if self._pattern is None else self._pattern.union(found)
+        plan = (wide, None)
+        return EstimatedJacobian(self.options, self.problem, self.steps, plan, self._known)
 
     def _refuse_wrong_pattern(self, sample: Sample, x: Vector, pattern: Pattern) -> None:
         """Check a given pattern at the start.
@@ -311,7 +310,11 @@ class EstimatedJacobian(AbstractFirstOrder):
             Names a row and the columns that are missing.
         """
         probe = EstimatedJacobian(
-            self.options, self.home.replace(linear=None), self.steps, (pattern, None)
+            self.options,
+            self.home.replace(linear=None),
+            self.steps,
+            (pattern, None),
+            self._known,
         )
         try:
             rows = probe.incomplete_rows(sample, x)
@@ -320,7 +323,7 @@ class EstimatedJacobian(AbstractFirstOrder):
         if not rows.size:
             return
         row = int(rows[0])
-        seen = self._nonzeros(sample, x)
+        seen = nonzeros(partial(self._try, sample), self.home, x, self.options.noise)
         given = pattern.columns[pattern.rows == row]
         missing = np.setdiff1d(seen.columns[seen.rows == row], given)
         names, labels = self.home.variable_names, self.home.constraint_names
@@ -331,6 +334,23 @@ class EstimatedJacobian(AbstractFirstOrder):
             f"{', '.join(columns) or '?'}, and the row depends on them; {rows.size} row(s) like that. "
             "Add the entries, or leave jacobian_pattern out to have the pattern detected"
         )
+
+
+def _positions(matrix: Any, rows: Indices, shape: tuple[int, int]) -> Pattern:
+    """Return where the entries of a matrix are, its rows being these rows of a larger one."""
+    if is_a(matrix, np.ndarray):
+        columns = np.tile(np.arange(shape[1]), rows.size)
+        return Pattern.from_positions(np.repeat(rows, shape[1]), columns, shape)
+    return Pattern.from_positions(
+        np.repeat(rows, np.diff(matrix.indptr)), matrix.indices, shape
+    )
+
+
+def _same_positions(known: Pattern | None, matrix: Any) -> bool:
+    """Whether the entries of the known rows are still where they were."""
+    if known is None or is_a(matrix, np.ndarray):
+        return True
+    return known.nnz == matrix.nnz and np.array_equal(known.columns, matrix.indices)
 
 
 def _check_finite(values: Vector, x: Vector) -> None:

@@ -20,11 +20,11 @@ import numpy as np
 from optlab.errors import OptionError
 from optlab.typing import Vector
 
-__all__ = ["Differences", "Scheme", "Stencil", "differences", "stencil"]
+__all__ = ["ALIASES", "Differences", "Scheme", "Stencil", "differences", "stencil"]
 
 Scheme: TypeAlias = Literal["2-point", "3-point", "complex-step"]
 
-_ALIASES = {"finite-difference": "3-point", "cs": "complex-step"}
+ALIASES = {"finite-difference": "3-point", "cs": "complex-step"}
 """What else is understood: a word for the default, and SciPy's name."""
 
 _EPS = float(np.finfo(np.float64).eps)
@@ -69,13 +69,14 @@ class Differences:
     pay."""
 
     hessian_pattern: Any = None
-    """(n, n) symmetric pattern of the Hessian of the Lagrangian. When given, and gradient and Jacobian
-    are exact, the Hessian is estimated by differences of gradients; None: it is not."""
+    """(n, n) symmetric pattern of the Hessian of the Lagrangian. When given, ``estimate_derivatives`` estimates
+    the Hessian by differences of gradients, if gradient and Jacobian are exact. None: it does not; a Hessian
+    asked for by a scheme (``Problem(hessian="3-point")``) has its pattern detected."""
 
     def __post_init__(self) -> None:
-        scheme = _ALIASES.get(self.scheme, self.scheme)
+        scheme = ALIASES.get(self.scheme, self.scheme)
         if scheme not in get_args(Scheme):
-            known = ", ".join(repr(s) for s in (*get_args(Scheme), *_ALIASES))
+            known = ", ".join(repr(s) for s in (*get_args(Scheme), *ALIASES))
             raise OptionError(f"the scheme is {self.scheme!r}; needed is one of {known}")
         object.__setattr__(self, "scheme", scheme)
         if not 0.0 < self.noise <= _NOISE_MAX:

@@ -137,6 +137,7 @@ class AbstractScipyPeer(AbstractPeer):
             primal=violation(oracle, x, oracle.constraints(x)),
             y=y,
             z=z,
+            memory=_inverse(answer),
         )
 
     @abstractmethod
@@ -378,6 +379,11 @@ def _sides(functions: _Functions) -> list[dict[str, Any]]:
 def _status(answer: Any) -> int:
     """Return SciPy's code; where all variables are fixed it does nothing and gives none."""
     return int(getattr(answer, "status", 0))
+
+
+def _inverse(answer: Any) -> dict[str, Any]:
+    """Keep the approximate inverse Hessian where SciPy gives one."""
+    return {"hess_inv": answer.hess_inv} if hasattr(answer, "hess_inv") else {}
 
 
 def _limit(answer: Any, max_iter: int) -> StopReason:

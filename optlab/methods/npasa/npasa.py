@@ -285,6 +285,10 @@ class NPASA(AbstractMethod[State]):
 
     def _global(self, state: State) -> State:
         """Work on the current augmented Lagrangian; when it is minimised, update (section 3)."""
+        if state.subproblem is None and state.reference_Ec == np.inf:
+            # The first one: phase two may have come far from where q was balanced.
+            here = self._first_penalty(state.f, state.work.form.h(state.best.x))
+            state = replace(state, penalty=max(state.penalty, here))
         sub = state.subproblem or self._open(state)
         before = sub.inner
         # Without nonlinear rows there is one augmented Lagrangian: report more often.

@@ -17,12 +17,13 @@ import numpy as np
 
 from optlab.methods.npasa.augmented import AugmentedLagrangian
 from optlab.methods.npasa.estimates import estimate
-from optlab.methods.pasa.kernel import Kernel, Phase
+from optlab.methods.pasa.iterate import Phase
+from optlab.methods.pasa.kernel import Kernel
 
 if TYPE_CHECKING:
     from optlab.linesearch import LineSearchOptions
     from optlab.methods.npasa.state import Estimate, Workspace
-    from optlab.methods.pasa.kernel import KernelState
+    from optlab.methods.pasa.iterate import KernelState
     from optlab.typing import Vector
 
 __all__ = [
@@ -64,6 +65,9 @@ class Subproblem:
     penalty: float
     start: Estimate
     limits: InnerLimits
+    first_value: float
+    """L_q at the start."""
+
     inner: int = 0
     """Iterations of PASA so far."""
 
@@ -89,6 +93,12 @@ TINY_STEP = 1e-15
 ESCAPE_FACTOR = 1e3
 """Growth of E_c (from at least 1) in one minimisation that is taken as an escape."""
 
+ESCAPE_FALL = 1e3
+"""Fall of L_q, relative to 1 + |L_q|, that is taken as an escape when E_c has hardly fallen by then."""
+
+HARDLY_FALLEN = 0.1
+"""E_c relative to the start's; see ESCAPE_FALL."""
+
 
 def open_subproblem(
     work: Workspace,
@@ -103,7 +113,7 @@ def open_subproblem(
     objective = AugmentedLagrangian(work.form, work.curvature, work.slacks, y_bar, penalty)
     kernel = kernel_for(work, objective, line_search)
     state = kernel.start(objective.polish(kernel.feasible(start.x)), start.mu)
-    return Subproblem(kernel, state, y_bar, penalty, start, limits)
+    return Subproblem(kernel, state, y_bar, penalty, start, limits, state.value)
 
 
 def advance(work: Workspace, sub: Subproblem, iterations: int) -> tuple[Subproblem, Verdict]:
@@ -124,7 +134,11 @@ def _verdict(work: Workspace, sub: Subproblem, at: KernelState, inner: int) -> V
     wanted = min(sub.limits.tolerance, sub.limits.theta * violation)
     if at.error <= max(wanted, sub.limits.floor) or inner >= sub.limits.iterations:
         return Verdict.SOLVED
-    if violation > ESCAPE_FACTOR * max(sub.start.Ec, 1.0):
+    fallen = sub.first_value - at.value
+    runs_away = fallen > ESCAPE_FALL * (1.0 + abs(sub.first_value))
+    if violation > ESCAPE_FACTOR * max(sub.start.Ec, 1.0) or (
+        runs_away and violation > max(HARDLY_FALLEN * sub.start.Ec, sub.limits.floor)
+    ):
         return Verdict.ESCAPED
     if at.unbounded:
         return Verdict.UNBOUNDED

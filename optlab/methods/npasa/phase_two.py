@@ -8,8 +8,17 @@ From (x, y, mu) a sweep solves, on the face that its active-set method identifie
 
 which is the linearly constrained Lagrangian step of the papers merged with their constraint step (the
 right-hand sides add up): close to a solution it costs one factorization and one evaluation. When the
-constraints are what is left of the error, a second constraint step re-uses the factor. A sweep
-counts only if it reduces E_1 by the factor theta; the caller returns to phase one otherwise.
+constraints are what is left of the error, a second constraint step re-uses the factor.
+
+E_1 need not fall in the first step: far from a solution the multipliers or the curvature have to settle
+first. The steps of a sweep are therefore watched [Chamberlain82]: one of the first ``PATIENCE`` has to bring E_1 below
+theta times its value at the start, or the sweep does not count and the caller returns to phase one.
+
+References
+----------
+.. [Chamberlain82] R. M. Chamberlain, M. J. D. Powell, C. Lemarechal, H. C. Pedersen, "The watchdog
+   technique for forcing convergence in algorithms for constrained optimization", Math. Program.
+   Study 16 (1982).
 """
 
 from __future__ import annotations
@@ -37,6 +46,13 @@ IDENTIFICATION_CHANGES = 12
 """Factorizations that a sweep may spend on finding its face; where the active set is near the right
 one it takes one to three, and where it is not, phase one is the better place."""
 
+PATIENCE = 5
+"""Steps within which a sweep has to reduce E_1 (2026-11, 105 CUTEst problems, against one step: 16 % fewer
+evaluations, 7 % less CPU time; with 3 steps 12 % fewer, with 8 no fewer and more time)."""
+
+GROWTH = 1e3
+"""Growth of E_1 over its start (at least 1) at which a sweep is given up at once."""
+
 NEARLY_STATIONARY = 1e-4
 """E_1, relative to the multipliers, below which a face matrix of any inertia is accepted."""
 
@@ -50,13 +66,15 @@ class Sweep:
 
     estimate: Estimate
     changes: int
+    """Factorizations beyond the first."""
+
     sigma: float
 
 
 def sweep(
     work: Workspace, start: Estimate, theta: float, regularization: float
 ) -> Sweep | None:
-    """Take one local step from ``start``; None when it does not give E_1(new) <= theta E_1.
+    """Take local steps from ``start``; None when none of them gives E_1(new) <= theta E_1(start).
 
     Parameters
     ----------
@@ -65,11 +83,22 @@ def sweep(
     regularization
         D, a small positive number: makes the face system solvable when J is rank deficient.
     """
+    wanted, lost = theta * start.E1, GROWTH * max(start.E1, 1.0)
+    at, factorizations = start, 0
     try:
-        found = identify(work, start, regularization)
-        return None if found is None else _accept(work, start, found, theta)
+        for _ in range(PATIENCE):
+            found = identify(work, at, regularization)
+            if found is None:
+                return None
+            factorizations += 1 + found.changes
+            at = _step(work, at, found, wanted)
+            if at.finite and wanted >= at.E1:
+                return Sweep(at, factorizations - 1, found.sigma)
+            if not at.finite or lost < at.E1:
+                return None
     except FAILED:
-        return None
+        pass
+    return None
 
 
 def last_sweep(
@@ -91,8 +120,8 @@ def identify(
 ) -> FaceStep | None:
     """Solve the sweep's model on the face that the primal-dual method finds.
 
-    The model must be convex there, so that phase two is not drawn to a saddle point; next to a point
-    that phase one has made stationary, where a degenerate Hessian has any inertia, it need not be.
+    The model is made convex there, so that a step from a saddle point goes downhill; where that leads to
+    no face, next to a point that phase one has made stationary, it is taken as it is.
 
     Parameters
     ----------
@@ -103,7 +132,7 @@ def identify(
     model = _model(work, start, regularization)
     if held is None:
         held = _binding(work, start)
-    effort = Effort(IDENTIFICATION_CHANGES, curvature=Curved.REFUSED)
+    effort = Effort(IDENTIFICATION_CHANGES)
     found = work.faces.primal_dual(model, x, held, start.mu, effort)
     if found is not None:
         return found
@@ -134,24 +163,20 @@ def _model(work: Workspace, start: Estimate, regularization: float) -> Quadratic
     return QuadraticModel(np.asarray(gradient), hessian, jacobian, form.h(x), regularization)
 
 
-def _accept(work: Workspace, start: Estimate, found: FaceStep, theta: float) -> Sweep | None:
-    form, x = work.form, start.x
-    limit = theta * start.E1
-    trial = stepped(work, start, found)
-    y, x_new = trial.y, trial.x
-    if trial.finite and limit >= trial.E1:
-        return Sweep(trial, found.changes, found.sigma)
+def _step(work: Workspace, at: Estimate, found: FaceStep, wanted: float) -> Estimate:
+    """Take the step of the model, and the constraint step once more where that may be enough."""
+    trial = stepped(work, at, found)
+    if trial.finite and wanted >= trial.E1:
+        return trial
     # Is it the constraints alone that are left of the error?
-    if found.factor is None or not form.mh or not trial.finite or trial.Em1 > limit:
-        return None
+    if found.factor is None or not work.form.mh or not trial.finite or trial.Em1 > wanted:
+        return trial
     # Constraint step: repeat the Newton step for h with the same factor.
     zero = np.zeros(found.row_multipliers.size)
-    correction, _, _ = found.factor.solve(np.zeros(x.size), -form.h(x_new), zero)
-    x_new = inside(work, x_new + correction)
-    trial = estimate(form, x_new, y, found.row_multipliers)
-    if trial.finite and limit >= trial.E1:
-        return Sweep(trial, found.changes, found.sigma)
-    return None
+    correction, _, _ = found.factor.solve(np.zeros(at.x.size), -work.form.h(trial.x), zero)
+    x_new = inside(work, trial.x + correction)
+    corrected = estimate(work.form, x_new, trial.y, found.row_multipliers)
+    return corrected if corrected.finite and corrected.E1 < trial.E1 else trial
 
 
 def stepped(work: Workspace, start: Estimate, found: FaceStep) -> Estimate:

@@ -42,7 +42,7 @@ REFLECTION_ORDER = 1000
 REFLECTION_FLOOR = 1e-8
 """delta, relative to the largest eigenvalue."""
 
-FIRST_SHIFT = 2e-6
+FIRST_SHIFT = 3e-6
 """First sigma, in units of the curvature radii. Not a power of ten: sigma = 1 is Gershgorin's bound itself,
 where the Hessian of a product x y becomes singular, which rounding may take for definite. Growing by tens
 and fours from here never meets it."""
@@ -95,16 +95,6 @@ class Convexifier:
         model = _with_first_shift(model)
         factor = self._factor(model, held)
         return (factor if sum(factor.inertia[:2]) else None), model
-
-    def if_convex(
-        self, model: QuadraticModel, held: WorkingSet
-    ) -> tuple[FaceFactor | None, QuadraticModel]:
-        """Return a factor with the right inertia if at most the smallest shift is needed for it."""
-        factor = self._factor(model, held)
-        if not factor.inertia_ok and model.shift == 0.0:
-            model = _with_first_shift(model)
-            factor = self._factor(model, held)
-        return (factor if factor.inertia_ok else None), model
 
     def _factor(self, model: QuadraticModel, held: WorkingSet) -> FaceFactor:
         reflected = model.convexified > 0.0 and isinstance(model.hessian, np.ndarray)

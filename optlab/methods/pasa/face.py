@@ -68,7 +68,6 @@ class Curved(enum.Enum):
     """What is done about a model that is not convex on a face."""
 
     MADE_CONVEX = "made convex"
-    REFUSED = "refused"
     TAKEN = "taken as it is"
     """The result is a stationary point of the model, of any kind."""
 
@@ -229,7 +228,6 @@ class FaceSolver:
         convexifier = self.convexifier
         factorize = {
             Curved.MADE_CONVEX: convexifier.factorize,
-            Curved.REFUSED: convexifier.if_convex,
             Curved.TAKEN: convexifier.as_it_is,
         }[effort.curvature]
         fewest, since = held.bounds.size + held.rows.size + 1, 0

@@ -158,3 +158,76 @@ def test_a_derivative_of_the_wrong_shape() -> None:
     problem = planted({}).replace(jacobian=lambda _x: np.ones((2, 2)))
     with pytest.raises(ProblemError, match=r"jacobian has shape \(2, 2\)"):
         check_derivatives(problem)
+
+
+def test_entries_that_the_pattern_lacks_are_named_with_that_remark() -> None:
+    def jacobian(x: np.ndarray) -> Any:
+        return sp.csr_array(np.array([[2.0 * x[0], 0.0, 0.0], [0.0, 0.0, 1.0]]))
+
+    problem = Problem(
+        objective=lambda _x: 0.0, gradient=np.zeros_like, x0=[1.0, 2.0, 3.0], cl=[0, 0], cu=[1, 1],
+        constraints=lambda x: np.array([x[0] ** 2 + 3.0 * x[1], x[2]]), jacobian=jacobian,
+        variable_names=["a", "b", "c"], constraint_names=["first", "second"],
+    )  # fmt: skip
+    (wrong,) = check_derivatives(problem, [1.0, 2.0, 3.0]).wrong
+    assert (wrong.row, wrong.column) == (0, 1)
+    assert str(wrong).startswith("jacobian[0 (first), 1 (b)]: given 0, by differences 3")
+    assert "not in the sparsity pattern" in str(wrong)
+
+
+def test_half_a_hessian_is_found_out() -> None:
+    def f(x: np.ndarray) -> float:
+        return float(x[0] ** 2 + 5.0 * x[0] * x[1])
+
+    def g(x: np.ndarray) -> np.ndarray:
+        return np.array([2.0 * x[0] + 5.0 * x[1], 5.0 * x[0]])
+
+    half: dict[str, Any] = {
+        "objective": f, "hessian": lambda _x, _y, s: s * np.array([[2.0, 5.0], [0.0, 0.0]]),
+        "x0": [1.0, 1.0],
+    }  # fmt: skip
+    (wrong,) = check_derivatives(Problem(gradient=g, **half)).wrong
+    assert (wrong.row, wrong.column) == (1, 0)
+    assert "mirrored entry is 5" in wrong.remark
+    # Without an exact gradient there are no differences to compare it with, but the halves disagree.
+    estimated = check_derivatives(Problem(gradient="3-point", **half))
+    assert [(e.row, e.column, e.given, e.difference) for e in estimated.wrong] == [
+        (0, 1, 5.0, 0.0)
+    ]
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1e-3, 1.0, 1e6])
+@pytest.mark.parametrize("unit", [1e-5, 1.0, 1e4])
+@pytest.mark.parametrize("factor", [1.0, 1.1])
+def test_neither_units_nor_scale_hide_an_error_or_make_one(
+    scale: float, unit: float, factor: float
+) -> None:
+    def f(x: np.ndarray) -> float:
+        return float(scale * (np.exp(0.3 * x[0] / unit) + (x[1] / unit) ** 3))
+
+    def g(x: np.ndarray) -> np.ndarray:
+        slope = np.array([0.3 * np.exp(0.3 * x[0] / unit), factor * 3.0 * (x[1] / unit) ** 2])
+        return np.asarray(scale / unit * slope)
+
+    check = check_derivatives(
+        Problem(objective=f, gradient=g, x0=[unit, 2.0 * unit]), [unit, 2.0 * unit]
+    )
+    assert [entry.column for entry in check.wrong] == ([] if factor == 1.0 else [1])
+
+
+@pytest.mark.parametrize("noise", [1e-12, 1e-9, 1e-6])
+def test_noise_is_measured_and_makes_no_error(noise: float) -> None:
+    rng = np.random.default_rng(3)
+
+    def f(x: np.ndarray) -> float:
+        return float((1.0 + noise * rng.normal()) * (x[0] ** 2 + np.sin(x[1]) + 100.0))
+
+    def problem(factor: float) -> Problem:
+        return Problem(
+            objective=f,
+            gradient=lambda x: np.array([2.0 * x[0], factor * np.cos(x[1])]),
+            x0=[1.0, 0.5],
+        )
+
+    assert check_derivatives(problem(1.0), [1.0, 0.5]).ok
+    assert [e.column for e in check_derivatives(problem(2.0), [1.0, 0.5]).wrong] == [1]

@@ -12,10 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optlab.core.derivatives import Differences, estimate_derivatives
-from optlab.core.derivatives.compression import Pattern, column_groups, read_pattern
+from optlab.core.derivatives.compression import (
+    Pattern,
+    column_groups,
+    read_pattern,
+    symmetric_groups,
+)
 from optlab.core.derivatives.estimates import EstimatedGradient
 from optlab.core.derivatives.hessian import EstimatedHessian
-from optlab.core.derivatives.jacobian import EstimatedJacobian
+from optlab.core.derivatives.jacobian import EstimatedJacobian, KnownRows
 from optlab.core.derivatives.options import stencil
 from optlab.core.oracle import Oracle
 from optlab.core.problem import Problem
@@ -438,12 +443,63 @@ def test_a_fixed_variable_takes_its_row_from_the_others() -> None:
     np.testing.assert_allclose(found, [[0.0, 1.0], [1.0, 4.0]], atol=1e-9)
 
 
-def test_a_hessian_without_a_pattern_is_refused() -> None:
-    with pytest.raises(OptionError, match="hessian_pattern"):
-        Problem(
-            objective=smooth, gradient=smooth_gradient, hessian=Differences(), x0=[0.0, 0.0]
-        )
+def test_a_hessian_without_a_pattern_has_it_detected() -> None:
+    n = 30
+
+    def g(x: np.ndarray) -> np.ndarray:
+        return np.asarray(np.append(x[1:] ** 2, 0.0) + np.insert(2.0 * x[:-1] * x[1:], 0, 0.0))
+
+    problem = Problem(
+        objective=lambda x: float((x[:-1] * x[1:] ** 2).sum()), gradient=g, hessian="3-point",
+        x0=np.zeros(n),
+    )  # fmt: skip
+    oracle = Oracle(problem)
+    x = np.linspace(1.0, 2.0, n)
+    expected = np.diag(2.0 * np.append(0.0, x[:-1])) + np.diag(2.0 * x[1:], 1)
+    expected += np.diag(2.0 * x[1:], -1)
+    H: Any = oracle.hessian(x, np.zeros(0), 1.0)
+    np.testing.assert_allclose(dense(H), expected, atol=1e-8)
+    assert sp.issparse(H)
+    assert H.nnz == 3 * n - 2
+    detecting = oracle.counts["gradient"]
+    oracle.hessian(x + 1.0, np.zeros(0), 1.0)
+    assert oracle.counts["gradient"] - detecting == 2 * 3
     assert EstimatedHessian(Differences()).problem is None
+
+
+def test_an_arrow_needs_two_groups() -> None:
+    n = 40
+    arrow = np.eye(n, dtype=bool)
+    arrow[0] = arrow[:, 0] = True
+    assert len(column_groups(Pattern.of(arrow))) == n
+    assert len(symmetric_groups(Pattern.of(arrow))) == 2
+
+
+@st.composite
+def symmetric_patterns(draw: st.DrawFn) -> np.ndarray:
+    n = draw(st.integers(1, 16))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    half = rng.random((n, n)) < draw(st.floats(0.0, 0.7))
+    return np.asarray(half | half.T | np.eye(n, dtype=bool))
+
+
+@given(symmetric_patterns())
+def test_star_groups_give_every_entry_at_one_of_its_places(mask: np.ndarray) -> None:
+    pattern = Pattern.of(mask)
+    groups = symmetric_groups(pattern)
+    assert len(groups) <= len(column_groups(pattern))
+    assert sorted(np.concatenate(groups.columns)) == list(range(mask.shape[0]))
+    rng = np.random.default_rng(0)
+    H = np.where(mask, rng.normal(size=mask.shape), 0.0)
+    H = H + H.T
+    found = np.full(mask.shape, np.nan)
+    for columns, entries in zip(groups.columns, groups.entries, strict=True):
+        product = H[:, columns].sum(axis=1)
+        found[pattern.rows[entries], pattern.columns[entries]] = product[pattern.rows[entries]]
+    either = np.where(np.isnan(found), found.T, found)
+    np.testing.assert_allclose(either[mask], H[mask], rtol=1e-12)
+    both = ~np.isnan(found) & ~np.isnan(found.T)
+    np.testing.assert_allclose(found[both], found.T[both], rtol=1e-12)
 
 
 # Options ------------------------------------------------------------------------------------------
@@ -475,3 +531,91 @@ def test_estimate_derivatives_fills_in_only_what_is_missing() -> None:
     assert filled.gradient is problem.gradient
     assert isinstance(filled.jacobian, EstimatedJacobian)
     assert estimate_derivatives(filled, "3-point") is filled
+
+
+# Rows that are known ------------------------------------------------------------------------------
+
+
+@given(sparse_rows(), st.sampled_from(SCHEMES), st.booleans(), st.integers(0, 2**32 - 1))
+def test_known_rows_are_taken_as_they_are_and_only_the_others_estimated(
+    A: np.ndarray, scheme: str, sparse: bool, seed: int
+) -> None:
+    rows = Rows(A)
+    known: Any = np.random.default_rng(seed).random(A.shape[0]) < 0.5
+
+    def given_rows(x: np.ndarray) -> Any:
+        J = rows.jacobian(x)[known]
+        return sp.csr_array(J) if sparse else J
+
+    estimate = EstimatedJacobian(Differences(scheme=scheme), known=KnownRows(known, given_rows))
+    problem = rows.problem(jacobian=estimate)
+    x = np.linspace(0.2, 1.2, A.shape[1])
+    J = dense(problem.jacobian(x))
+    np.testing.assert_array_equal(J[known], rows.jacobian(x)[known])
+    np.testing.assert_allclose(J, rows.jacobian(x), atol=10.0 * ACCURACY[scheme])
+    bound: Any = problem.jacobian
+    if known.all():
+        rows.calls = 0
+        problem.jacobian(x + 0.1)
+        assert rows.calls == 0
+    # What is known belongs to these functions; for others all rows are estimated.
+    other = problem.replace(constraints=lambda x: 2.0 * rows(x))
+    np.testing.assert_allclose(
+        dense(other.jacobian(x)), 2.0 * rows.jacobian(x), atol=40.0 * ACCURACY[scheme]
+    )
+    assert bound.incomplete_rows(bound.direct, x).size == 0
+
+
+def test_a_known_row_may_show_a_new_entry() -> None:
+    def values(x: Any) -> Any:
+        return np.array([x[0] + x[1] ** 2, x[1] * x[2]])
+
+    known = KnownRows(
+        np.array([True, False]), lambda x: sp.csr_array(np.array([[1.0, 2.0 * x[1], 0.0]]))
+    )
+    problem = Problem(
+        objective=lambda x: float(x @ x), constraints=values, cl=[0, 0], cu=[1, 1], x0=[0.0, 0.0, 0.0],
+        jacobian=EstimatedJacobian(Differences(), known=known),
+    )  # fmt: skip
+    np.testing.assert_allclose(
+        dense(problem.jacobian(problem.x0)), [[1, 0, 0], [0, 0, 0]], atol=1e-9
+    )
+    at = np.array([1.0, 2.0, 3.0])
+    np.testing.assert_allclose(dense(problem.jacobian(at)), [[1, 4, 0], [0, 3, 2]], atol=1e-9)
+
+
+def test_estimated_rows_beside_known_ones_may_grow() -> None:
+    """The estimated row is flat near the start; far away it depends on all variables."""
+    n = 40
+
+    def flat(x: Any) -> Any:
+        return np.maximum(0.0, x - 2.0) ** 3
+
+    known = KnownRows(np.array([True, False]), lambda x: 2.0 * x[None, :])
+    problem = Problem(
+        objective=lambda x: float(x @ x), x0=np.zeros(n), cl=[0, 0], cu=[1, 1],
+        constraints=lambda x: np.array([x @ x, flat(x).sum()]),
+        jacobian=EstimatedJacobian(Differences(), known=known),
+    )  # fmt: skip
+    problem.jacobian(problem.x0)
+    estimate: Any = problem.jacobian
+    x = np.full(n, 3.0)
+    assert estimate.incomplete_rows(estimate.direct, x).tolist() == [1]
+    wider = problem.replace(jacobian=estimate.widened(estimate.direct, x))
+    np.testing.assert_allclose(
+        dense(wider.jacobian(x)), [np.full(n, 6.0), np.full(n, 3.0)], atol=1e-7
+    )
+
+
+@pytest.mark.parametrize("scheme", ["2-point", "3-point"])
+def test_single_precision_lengthens_the_steps(scheme: str) -> None:
+    def single(x: Any) -> Any:
+        return np.float32(smooth(x))
+
+    problem = Problem(objective=single, gradient=scheme, x0=[0.3, 0.7])
+    found = problem.gradient(problem.x0)
+    # Steps for double precision leave errors of 1 (2-point) and 1e-2 (3-point).
+    allowed = 1e-2 if scheme == "2-point" else 1e-3
+    np.testing.assert_allclose(found, smooth_gradient(problem.x0), atol=allowed)
+    estimate: Any = problem.gradient
+    assert estimate.options.noise == np.finfo(np.float32).eps

@@ -22,6 +22,7 @@ MAX_PARAMETERS = 6
 MORE_PARAMETERS = {
     # Front doors: keyword-only options that users spell out.
     "optlab/api.py": {"minimize"},
+    "optlab/scipy.py": {"minimize"},
     "optlab/core/driver.py": {"run"},
     "optlab/core/problem.py": {"__init__"},
 }

@@ -197,19 +197,17 @@ def test_quasi_newton_models_of_low_rank_become_convex(seed: int) -> None:
 
 
 def test_flat_directions_get_the_smallest_shift_only() -> None:
-    """if_convex: singular is helped, indefinite is refused."""
     n = 5
     poly = Polyhedron(None, None, None, np.full(n, -np.inf), np.full(n, np.inf))
     convexifier = Convexifier(poly, KKTSystem(n, 0, None))
     held = WorkingSet(np.zeros(n, dtype=np.int8), np.zeros(0, dtype=np.int8))
     flat = QuadraticModel(np.ones(n), np.diag([1.0, 2.0, 0.0, 4.0, 0.0]))
-    factor, helped = convexifier.if_convex(flat, held)
+    factor, helped = convexifier.as_it_is(flat, held)
     assert factor is not None
     assert factor.inertia_ok
     assert 0.0 < helped.shift <= FIRST_SHIFT
+    # A saddle is a saddle, unshifted.
     saddle = QuadraticModel(np.ones(n), np.diag([1.0, 2.0, -1.0, 4.0, 3.0]))
-    assert convexifier.if_convex(saddle, held)[0] is None
-    # As it is: a saddle is a saddle, unshifted.
     factor, same = convexifier.as_it_is(saddle, held)
     assert factor is not None
     assert same is saddle

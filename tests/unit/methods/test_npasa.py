@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from optlab.linesearch import LineSearchOptions
 from optlab.methods.npasa import NPASA, phase_one, phase_two
 from optlab.methods.npasa.augmented import AugmentedLagrangian
 from optlab.methods.npasa.estimates import estimate
+from optlab.methods.npasa.setup import balanced_penalty
 from optlab_problems import catalog
 
 QUADRATIC = ("hs39", "hs40", "hs43", "hs63", "hs71", "hs100", "maratos")
@@ -141,6 +143,50 @@ def test_a_sweep_is_refused_where_the_lagrangian_is_not_convex() -> None:
     assert optlab.minimize(problem, method="npasa").x[0] == pytest.approx(-1.0)
 
 
+def test_the_steps_of_a_sweep_are_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """E_1 rises in the first step from this start and falls far below it in the next ones."""
+    state, _ = started(catalog.load("hs43"))
+    errors: list[float] = []
+    stepped = phase_two.stepped
+
+    def watch(*arguments: Any) -> Any:
+        errors.append((new := stepped(*arguments)).E1)
+        return new
+
+    monkeypatch.setattr(phase_two, "stepped", watch)
+    swept = phase_two.sweep(state.work, state.best, 0.5, 1e-9)
+    assert swept is not None
+    assert errors[0] > 0.5 * state.best.E1
+    assert swept.estimate.E1 <= 0.5 * state.best.E1
+    assert 1 < len(errors) <= phase_two.PATIENCE
+    monkeypatch.setattr(phase_two, "PATIENCE", len(errors) - 1)
+    assert phase_two.sweep(state.work, state.best, 0.5, 1e-9) is None
+
+
+def test_a_sweep_that_gets_lost_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    state, _ = started(catalog.load("hs43"))
+    lost = replace(state.best, Em1=1e6)
+    calls: list[int] = []
+
+    def astray(*_: Any) -> Any:
+        calls.append(1)
+        return lost
+
+    monkeypatch.setattr(phase_two, "stepped", astray)
+    assert phase_two.sweep(state.work, state.best, 0.5, 1e-9) is None
+    assert len(calls) == 1
+
+
+def test_phase_one_begins_with_a_penalty_for_where_it_begins() -> None:
+    """|h| at the start is large, so that q was balanced far too low for where phase two has led."""
+    method = NPASA()
+    state, _ = started(catalog.load("hs43"))
+    far = replace(state, penalty=1e-2, reference_Ec=np.inf)
+    assert method._global(far).penalty >= balanced_penalty(far.f, far.work.form.h(far.best.x))
+    later = replace(far, reference_Ec=1.0)
+    assert method._open(later).penalty == 1e-2
+
+
 def test_phase_one_gives_up_an_unbounded_augmented_lagrangian() -> None:
     """-x^3 with x = 0 as its constraint: L_q falls without bound for every q, from far out."""
     problem = optlab.Problem(
@@ -161,6 +207,33 @@ def test_phase_one_gives_up_an_unbounded_augmented_lagrangian() -> None:
         state.work, start, 1e-3, limits, LineSearchOptions(), cap=1e8
     )
     assert phase_one.advance(state.work, sub, 200)[1] is phase_one.Verdict.ESCAPED
+    result = optlab.minimize(problem, method="npasa", options={"penalty": 1e-3})
+    assert result.success
+    assert result.x[0] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_phase_one_gives_up_a_fall_that_the_constraints_hardly_feel() -> None:
+    """-x with atan(x) = 0: L_q falls without bound, and |h| stays below pi/2 all the way."""
+    problem = optlab.Problem(
+        objective=lambda x: -float(x[0]),
+        gradient=lambda _x: np.array([-1.0]),
+        hessian=lambda x, y, _sigma: np.array([[-2.0 * y[0] * x[0] / (1.0 + x[0] ** 2) ** 2]]),
+        constraints=np.arctan,
+        jacobian=lambda x: (1.0 / (1.0 + x**2))[None, :],
+        x0=[0.5],
+        cl=[0.0],
+        cu=[0.0],
+        linear=[False],
+    )
+    state, _ = started(problem)
+    limits = phase_one.InnerLimits(0.1, 1e-6, 1e-8, 200)
+    start = estimate(state.work.form, np.array([0.5]), np.zeros(1), np.zeros(0))
+    sub = phase_one.open_subproblem(
+        state.work, start, 1e-3, limits, LineSearchOptions(), cap=1e8
+    )
+    after, verdict = phase_one.advance(state.work, sub, 200)
+    assert verdict is phase_one.Verdict.ESCAPED
+    assert after.inner < 20
     result = optlab.minimize(problem, method="npasa", options={"penalty": 1e-3})
     assert result.success
     assert result.x[0] == pytest.approx(0.0, abs=1e-6)
