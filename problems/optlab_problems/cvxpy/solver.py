@@ -17,10 +17,13 @@ from optlab.core.registry import known_methods
 from optlab.core.result import Result
 from optlab.core.tables import iteration_table
 from optlab.errors import OptionError
+from optlab.linalg.polyhedron import EmptyPolyhedronError
 from optlab_problems.cvxpy.answer import to_solution
 from optlab_problems.cvxpy.canonical import Rows, to_rows
+from optlab_problems.cvxpy.fold import FoldConstants, freezes
 from optlab_problems.cvxpy.model import Compiled, to_problem
 from optlab_problems.cvxpy.refusals import refuse
+from optlab_problems.cvxpy.source import deliver_infeasible
 from optlab_problems.cvxpy.upstream import cvxpy, private
 
 __all__ = ["register"]
@@ -67,7 +70,11 @@ def _solve(problem: Any, **given: Any) -> Any:
     if not given.get("warm_start", True):
         # CVXPY's word for a start that knows nothing but the values of the variables.
         call["warm_start"] = _cold(problem)
-    result = minimize(problem, method=algorithm, **call)
+    try:
+        result = minimize(problem, method=algorithm, **call)
+    except EmptyPolyhedronError:
+        deliver_infeasible(problem)
+        return problem.value
     if problem.status in cvxpy().settings.ERROR:
         raise cvxpy().error.SolverError(f"Solver '{NAME}' failed: {result.message}")
     return problem.value
@@ -118,7 +125,8 @@ def _solver_class() -> Any:
             return True
 
         def apply(self, problem: Any) -> tuple[dict[str, Rows], Rows]:
-            rows = to_rows(problem)
+            folded, _ = FoldConstants(parameters=freezes(problem)).apply(problem)
+            rows = to_rows(folded)
             return {"rows": rows}, rows
 
         def solve_via_data(
@@ -133,6 +141,8 @@ def _solver_class() -> Any:
             return _run(data["rows"], algorithm, call, solver_cache, warm=warm_start)
 
         def invert(self, solution: dict[str, Any], inverse_data: Rows) -> Any:
+            if solution["result"] is None:
+                return private("failure_solution")(cvxpy().settings.INFEASIBLE, {})
             every = solution.get("all_objs_from_best_of")
             extra = None if every is None else {"all_objs_from_best_of": every}
             return to_solution(solution["result"], inverse_data, extra)
@@ -151,7 +161,10 @@ def _run(
     *,
     warm: bool,
 ) -> dict[str, Any]:
-    """Solve; reuse the engine and the last solution that CVXPY's cache kept for us."""
+    """Solve; reuse the engine and the last solution that CVXPY's cache kept for us.
+
+    The result is None where the linear constraints contradict each other: optlab refuses such a problem.
+    """
     kept: Compiled | None = None if memory is None else memory.get("compiled")
     if kept is not None and kept.fits(rows):
         kept.engine.update(rows.smooth)
@@ -161,7 +174,12 @@ def _run(
     start = _continued(rows, *before) if before is not None else None
     if start is not None:
         rows = replace(rows, x0=start.x)
-    result = minimize(to_problem(rows, kept.engine), method=algorithm, warm_start=start, **call)
+    try:
+        result = minimize(
+            to_problem(rows, kept.engine), method=algorithm, warm_start=start, **call
+        )
+    except EmptyPolyhedronError:
+        return {"result": None}
     if memory is not None:
         memory.update(compiled=kept, last=(rows, result))
     return {"result": result}

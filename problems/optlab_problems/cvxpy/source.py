@@ -20,15 +20,12 @@ from optlab.core.result import Result
 from optlab.errors import OptionError
 from optlab_problems.cvxpy.answer import to_solution
 from optlab_problems.cvxpy.canonical import Rows, to_rows
+from optlab_problems.cvxpy.fold import FoldConstants, freezes
 from optlab_problems.cvxpy.model import Compiled, to_problem
 from optlab_problems.cvxpy.refusals import refuse
-from optlab_problems.cvxpy.tree import atoms_of
 from optlab_problems.cvxpy.upstream import cvxpy, private
 
-__all__ = ["deliver", "load", "recall"]
-
-_COPIED = frozenset({"multiply", "MulExpression", "QuadForm", "DivExpression"})
-"""Operators that CVXPY's smoothing leaves as they are, or gives a variable, when an argument is a parameter."""
+__all__ = ["deliver", "deliver_infeasible", "load", "recall"]
 
 
 @dataclass(slots=True)
@@ -77,7 +74,7 @@ def load(problem: Any, params: Mapping[str, Any] | None = None) -> Problem:
     if kept is not None and not kept.frozen and _untouched(problem, kept):
         return _renewed(problem, kept)
     private("_set_nlp_initial_point")(problem)
-    frozen = kept.frozen if kept is not None else _freezes(problem)
+    frozen = kept.frozen if kept is not None else freezes(problem)
     chain, rows, inverse = _smoothed(problem, frozen=frozen)
     if kept is not None and kept.compiled.fits(rows):
         compiled = kept.compiled
@@ -121,6 +118,15 @@ def deliver(problem: Any, stated: Problem, result: Result) -> None:  # noqa: ARG
     kept.delivered = {v.id: _copy(v.value) for v in problem.variables()} if present else {}
 
 
+def deliver_infeasible(problem: Any) -> None:
+    """Write into a CVXPY problem that its linear constraints contradict each other."""
+    kept = _kept[problem]
+    failed = private("failure_solution")(cvxpy().settings.INFEASIBLE, {})
+    problem._clear_solution()
+    problem.unpack(kept.chain.invert(failed, kept.inverse))
+    kept.last, kept.delivered = None, {}
+
+
 def _set_parameters(problem: Any, params: Mapping[str, Any]) -> None:
     """Set parameters by name."""
     named = {p.name(): p for p in problem.parameters()}
@@ -132,23 +138,9 @@ def _set_parameters(problem: Any, params: Mapping[str, Any]) -> None:
         named[name].value = value
 
 
-def _freezes(problem: Any) -> bool:
-    """Whether the smoothing may look at a parameter's value, so that a new value needs a new structure."""
-    smoothed = {atom.__name__ for atom in private("SMOOTH_CANON_METHODS")} - _COPIED
-    return any(
-        type(atom).__name__ in smoothed
-        and any(arg.is_constant() and arg.parameters() for arg in atom.args)
-        for part in (problem.objective, *problem.constraints)
-        for atom in atoms_of(part)
-    )
-
-
 def _smoothed(problem: Any, *, frozen: bool) -> tuple[Any, Rows, Any]:
     """Apply CVXPY's reductions; with frozen parameters as constants."""
-    steps: list[Any] = []
-    if frozen:
-        # Else smoothing makes a variable t >= |p| of abs(p), or copies 1 / p for ever.
-        steps.append(private("EvalParams")())
+    steps: list[Any] = [FoldConstants(parameters=frozen)]
     if type(problem.objective).__name__ == "Maximize":
         steps.append(private("FlipObjective")())
     steps += [private("CvxAttr2Constr")(reduce_bounds=False), private("Dnlp2Smooth")()]
@@ -179,12 +171,12 @@ def _untouched(problem: Any, kept: _Kept) -> bool:
 
 
 def _copy(value: Any) -> Any:
-    return None if value is None else value.copy()
+    return value.copy() if hasattr(value, "copy") else value
 
 
 def _equal(one: Any, other: Any) -> bool:
     """Compare two values of a variable, which may be sparse."""
-    if one is None or other is None or one.shape != other.shape:
+    if one is None or other is None or np.shape(one) != np.shape(other):
         return False
     if hasattr(one, "nnz"):
         return bool((one != other).nnz == 0)

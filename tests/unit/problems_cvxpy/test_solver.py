@@ -162,10 +162,28 @@ def test_a_constant_that_took_a_parameters_value_does_not_go_stale() -> None:
         assert np.allclose(x.value, value / 2, atol=1e-6)
 
 
-def test_a_failed_solve_raises_as_cvxpy_does() -> None:
+@pytest.mark.parametrize("call", [{"nlp": True, "solver": "OPTLAB"}, {"method": "optlab"}])
+def test_contradicting_linear_constraints_are_infeasible(call: dict[str, Any]) -> None:
     x = cp.Variable(name="x")
-    x.value = 1.0
-    # The slope grows without end before the bound is met: no method ends at a certified point.
-    problem = cp.Problem(cp.Minimize(-cp.log(x)), [x <= 1, x >= 1 + 1e-3])
-    problem.solve(nlp=True, solver="OPTLAB")
-    assert problem.status == "infeasible"
+    for objective, worst in (
+        (cp.Minimize(-cp.log(x)), np.inf),
+        (cp.Maximize(cp.log(x)), -np.inf),
+    ):
+        x.value = 1.0
+        problem = cp.Problem(objective, [x <= 1, x >= 1 + 1e-3])
+        assert problem.solve(**call) == worst
+        assert problem.status == "infeasible"
+        assert x.value is None
+
+
+@pytest.mark.parametrize(
+    "function", [cp.log, cp.sqrt, cp.exp], ids=lambda f: f.__name__
+)
+def test_functions_of_parameters_follow_the_parameter(function: Any) -> None:
+    """CVXPY's engine takes them for variables and crashes, or keeps the first value."""
+    x, a = cp.Variable(2, name="x"), cp.Parameter(nonneg=True, value=2.0)
+    problem = cp.Problem(cp.Minimize(cp.sum_squares(x - function(a)) + cp.exp(x[0]) * 0))
+    for value in (2.0, 4.0, 0.5):
+        a.value = value
+        problem.solve(nlp=True, solver="OPTLAB", tol=1e-9)
+        assert np.allclose(x.value, function(cp.Constant(value)).value, atol=1e-6)
