@@ -65,7 +65,7 @@ def test_options_reach_the_method(way: dict[str, Any]) -> None:
     seen: list[float] = []
     hs71().solve(**way, callback=lambda x: seen.append(float(x[0])))
     assert seen
-    with pytest.raises(OptionError, match="tolerance.*tol"):
+    with pytest.raises(OptionError, match=r"tolerance.*tol"):
         hs71().solve(**way, tolerance=1e-3)
     with pytest.raises(OptionError, match="thetaa"):
         hs71().solve(**way, algorithm="npasa", options={"thetaa": 0.5})
@@ -99,7 +99,7 @@ def test_a_limit_gives_the_point_and_says_so(way: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_best_of_several_random_starts(way: dict[str, Any]) -> None:
-    np.random.seed(0)  # noqa: NPY002 - CVXPY draws its starts from the global generator
+    np.random.seed(0)  # noqa: NPY002, TID251 - CVXPY draws its starts from the global generator
     x, problem = two_wells()
     problem.solve(**way, best_of=6)
     values = problem.solver_stats.extra_stats["all_objs_from_best_of"]
@@ -176,9 +176,7 @@ def test_contradicting_linear_constraints_are_infeasible(call: dict[str, Any]) -
         assert x.value is None
 
 
-@pytest.mark.parametrize(
-    "function", [cp.log, cp.sqrt, cp.exp], ids=lambda f: f.__name__
-)
+@pytest.mark.parametrize("function", [cp.log, cp.sqrt, cp.exp], ids=lambda f: f.__name__)
 def test_functions_of_parameters_follow_the_parameter(function: Any) -> None:
     """CVXPY's engine takes them for variables and crashes, or keeps the first value."""
     x, a = cp.Variable(2, name="x"), cp.Parameter(nonneg=True, value=2.0)

@@ -130,7 +130,7 @@ def test_parameters_by_name() -> None:
     problem, _, wanted = tracking()
     optlab.minimize(problem, params={"wanted": np.full(12, 0.3)})
     assert np.array_equal(wanted.value, np.full(12, 0.3))
-    with pytest.raises(OptionError, match="'wished'.*wanted"):
+    with pytest.raises(OptionError, match=r"'wished'.*wanted"):
         optlab.minimize(problem, params={"wished": 1})
 
 
