@@ -3,7 +3,7 @@
     max r   subject to   r <= x_i, y_i <= 1 - r,   |p_i - p_j|^2 >= 4 r^2   for all i < j
 
 Source: the packing was proved optimal by R. Peikert, D. Würtz, M. Monagan, C. de Groot, Packing circles
-in a square, 1991; its radius is 0.148204322565. Five different packings were published as best before.
+in a square, 1991; its radius is 0.148204322565. Others were published as best before it.
 
 What one learns: a problem with many local solutions is solved from many start points, and the best answer is
 kept. Linear rows and nonlinear rows are stated apart, both sparse, in SciPy's classes.
