@@ -109,9 +109,7 @@ def plot(result: optlab.Result, path: Path) -> None:
         ends = np.stack([centre[:, FIRST[held]], centre[:, SECOND[held]]], axis=1)
         axes.plot(*ends, color="#c8502b", marker=".")
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="x", ylabel="y")
-        axes.set_title(
-            f"{CIRCLES} circles of radius {radius:.6f}; lines join circles that touch"
-        )
+        axes.set_title(f"Radius {radius:.6f}; lines join circles that touch")
         axes.spines[["top", "right"]].set_visible(True)
         figure.savefig(path)
 

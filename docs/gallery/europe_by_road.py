@@ -57,7 +57,7 @@ DELTA = 0.1
 STARTS = 12
 LABELS_ELSEWHERE = {
     "Calais": (-34, 5), "Brussels": (5, -9), "Hook of Holland": (-40, 8), "Lyons": (-32, 2),
-    "Geneva": (5, -9), "Milan": (5, -9), "Rome": (5, -9),
+    "Geneva": (-12, -13), "Milan": (5, -9), "Rome": (5, -9),
 }  # fmt: skip
 """Where a name would cover its neighbour's: its offset from the place, in points."""
 

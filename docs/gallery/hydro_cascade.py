@@ -137,8 +137,8 @@ def plot(schedule: Schedule, path: Path) -> None:
     hours = np.array(HOURS)
     blues = ["#9ecae1", "#6baed6", "#3182bd", "#1f5a93"]
     with style.context(Path(__file__).with_name("gallery.mplstyle")):
-        figure = Figure(figsize=(7.2, 7.0))
-        power, volume, value = figure.subplots(3, sharex=True, height_ratios=[3, 2, 2])
+        figure = Figure(figsize=(7.2, 7.6))
+        power, volume, value = figure.subplots(3, sharex=True, height_ratios=[3, 2, 3])
         made = np.vstack([schedule.thermal, schedule.hydro])
         base = np.cumsum(made, axis=0) - made
         names = ["thermal", *(f"reservoir {r}" for r in RESERVOIRS)]

@@ -134,10 +134,8 @@ def plot(frontiers: tuple[Frontier, Frontier], path: Path) -> None:
     start = np.sqrt(HOLDINGS @ COVARIANCE @ HOLDINGS), MEAN @ HOLDINGS - 1
     with style.context(Path(__file__).with_name("gallery.mplstyle")):
         left, right = (figure := Figure(figsize=(8.8, 3.9))).subplots(1, 2, width_ratios=[4, 5])
-        for frontier, label in zip(
-            frontiers, ("trading is free", "trading costs"), strict=True
-        ):
-            left.plot(100 * frontier.risk, 100 * TARGETS, marker=".", label=label)
+        for curve, label in zip(frontiers, ("trading is free", "trading costs"), strict=True):
+            left.plot(100 * curve.risk, 100 * TARGETS, marker=".", label=label)
         left.plot(*(100 * np.array(start)), "s", color="#5f6b76", label="today's holdings")
         left.set(xlabel="standard deviation [% a year]", ylabel="return after costs [% a year]")
         left.set_title("The price of return is risk")
@@ -146,15 +144,15 @@ def plot(frontiers: tuple[Frontier, Frontier], path: Path) -> None:
         shares = 100 * frontiers[1].weights[:, held].T
         colours = ["#1f5a93", "#c8502b", "#3b8a55", "#8a5aa8", "#b08a1e", "#5f6b76", "#7fb2d9"]
         right.stackplot(100 * TARGETS, shares, colors=colours, alpha=0.85)
-        tops = np.cumsum(shares[:, -1])
-        for i, top, share in zip(held, tops, shares[:, -1], strict=True):
+        for i, top, share in zip(held, np.cumsum(shares[:, 0]), shares[:, 0], strict=True):
+            middle = (100 * TARGETS[0], top - share / 2)
             right.annotate(
                 ASSETS[i],
-                (100 * TARGETS[-1], top - share / 2),
-                (6, 0),
+                middle,
+                (6, -1),
                 textcoords="offset points",
                 va="center",
-                fontsize=9,
+                color="white",
             )
         right.set(
             xlabel="return after costs [% a year]", ylabel="share of wealth [%]", ylim=(0, 100)

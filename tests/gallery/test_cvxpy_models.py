@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gallery
 import numpy as np
 import pytest
 
-pytest.importorskip("cvxpy")
+cp: Any = pytest.importorskip("cvxpy")
 
 
 class TestFlame:
@@ -99,8 +101,6 @@ class TestPhoneCalls:
         assert lines.scale == pytest.approx(np.sqrt(square), rel=1e-6)
 
     def test_hubers_line_is_clarabels(self) -> None:
-        import cvxpy as cp
-
         model, lines = gallery.script("phone_calls"), gallery.solution("phone_calls")
         line = cp.Variable(2)
         misfit = model.CALLS - line[0] - line[1] * model.TIME
