@@ -187,7 +187,12 @@ def _is_pyomo_model(thing: Any) -> bool:
     )
 
 
+def _is_cvxpy_problem(thing: Any) -> bool:
+    return any(cls.__module__ == "cvxpy.problems.problem" for cls in type(thing).__mro__)
+
+
 _NL, _PYOMO = "optlab_problems.nl", "optlab_problems.pyomo"
+_CVXPY = "optlab_problems.cvxpy"
 
 _sources: dict[str, ProblemSource] = {
     # Known without entry points, so that a checkout that is not installed works as well.
@@ -207,6 +212,14 @@ _sources: dict[str, ProblemSource] = {
         accepts=_is_pyomo_model,
         recall=_later(_PYOMO, "recall"),
         deliver=_later(_PYOMO, "deliver"),
+    ),
+    "cvxpy": ProblemSource(
+        "cvxpy",
+        "cvxpy.Problem that is a disciplined nonlinear program",
+        _later(_CVXPY, "load"),
+        accepts=_is_cvxpy_problem,
+        recall=_later(_CVXPY, "recall"),
+        deliver=_later(_CVXPY, "deliver"),
     ),
 }
 
