@@ -27,11 +27,11 @@ def hs71() -> cp.Problem:
 
 
 def rosenbrock() -> cp.Problem:
-    """Rosenbrock's valley in 20 dimensions, cut off by a ball."""
-    x = cp.Variable(20, name="x")
-    x.value = np.where(np.arange(20) % 2, 1.0, -1.2)
-    valley = 100 * cp.sum_squares(x[1:] - cp.square(x[:-1])) + cp.sum_squares(1 - x[:-1])
-    return cp.Problem(cp.Minimize(valley), [cp.sum_squares(x) <= 10])
+    """Rosenbrock's valley cut off by a disc."""
+    x = cp.Variable(2, name="x")
+    x.value = [-1.2, 1.0]
+    valley = 100 * cp.square(x[1] - cp.square(x[0])) + cp.square(1 - x[0])
+    return cp.Problem(cp.Minimize(valley), [cp.sum_squares(x) <= 1.5])
 
 
 def largest_eigenvalue() -> cp.Problem:
@@ -43,29 +43,28 @@ def largest_eigenvalue() -> cp.Problem:
 
 
 def path_planning() -> cp.Problem:
-    """Lead 30 points from one corner to the other with equal steps around three discs."""
+    """Lead 30 points across a field with equal steps around three discs."""
     points, length = cp.Variable((31, 2), name="points"), cp.Variable(nonneg=True, name="length")
-    t = np.linspace(0.0, 1.0, 31)
-    points.value = np.column_stack([t, t + 0.25 * np.sin(np.pi * t)])
-    length.value = 1.6
-    rows = [points[0] == np.zeros(2), points[30] == np.ones(2)]
+    t = np.linspace(0.0, 10.0, 31)
+    points.value = np.column_stack([t, t + 2.5 * np.sin(np.pi * t / 10)])
+    rows = [points[0] == np.zeros(2), points[30] == np.full(2, 10.0)]
     rows += [cp.sum(cp.square(points[1:] - points[:-1]), axis=1) <= cp.square(length / 30)]
-    for centre, radius in (([0.3, 0.2], 0.15), ([0.55, 0.5], 0.15), ([0.8, 0.75], 0.1)):
+    for centre, radius in (([3.0, 2.0], 1.5), ([5.5, 5.0], 1.5), ([8.0, 7.5], 1.0)):
         away = points - np.tile(centre, (31, 1))
         rows.append(cp.sum(cp.square(away), axis=1) >= radius**2)
     return cp.Problem(cp.Minimize(length), rows)
 
 
 def circle_packing() -> cp.Problem:
-    """Pack five discs into the smallest square around the origin."""
-    radii = np.array([1.0, 0.9, 0.8, 0.7, 0.6])
-    centres, half = cp.Variable((5, 2), name="centres"), cp.Variable(name="half")
-    centres.value = np.array([[-1.2, -1.1], [1.3, -1.0], [-1.0, 1.4], [1.2, 1.3], [0.1, 0.2]])
-    half.value = 2.5
+    """Pack three discs into the smallest square around the origin."""
+    radii = np.array([1.0, 0.8, 0.6])
+    centres, half = cp.Variable((3, 2), name="centres"), cp.Variable(name="half")
+    centres.value = np.array([[-0.8, -0.7], [0.9, 0.8], [1.2, -1.0]])
+    half.value = 2.0
     rows = [cp.max(cp.abs(centres), axis=1) + radii <= half]
     rows += [
         cp.sum_squares(centres[i] - centres[j]) >= (radii[i] + radii[j]) ** 2
-        for i in range(5)
+        for i in range(3)
         for j in range(i)
     ]
     return cp.Problem(cp.Minimize(half), rows)

@@ -188,3 +188,8 @@ def _equal(one: Any, other: Any) -> bool:
     if hasattr(one, "nnz"):
         return bool((one != other).nnz == 0)
     return bool(np.array_equal(one, other))
+
+
+def kept_rows(problem: Any) -> Rows:
+    """Return the smooth form of a problem that was loaded, for inspection."""
+    return _kept[problem].rows
