@@ -1,13 +1,13 @@
 """CVXPY's derivative engine behind pure functions.
 
-The engine differentiates where it was last evaluated: its gradient, Jacobian and Hessian take no x. Every
-verb here takes x and evaluates first when the engine stands somewhere else; objective and constraints share
-their variables inside the engine, so that both stand at one point or count as not evaluated.
+The engine differentiates where it was last evaluated: its gradient, Jacobian and Hessian take no x, and its
+Hessian takes first derivatives from the last gradient and Jacobian that were asked for. Every verb here
+takes x, and first has the engine compute at x what the verb builds on. Objective and constraints share their
+variables inside the engine, so that all of it stands at one point, or counts as not computed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from threading import RLock
 from typing import Any
 
@@ -77,8 +77,7 @@ class Engine:
         self._hessian: FixedPattern | None = None
         self._below: Indices = np.zeros(0, dtype=np.intp)
         self._at: Vector | None = None
-        self._has_f = self._has_c = False
-        self._f, self._c = np.nan, np.zeros(m)
+        self._done: dict[str, Any] = {}
         # The engine is one mutable graph; methods may evaluate batches in threads.
         self._lock = RLock()
 
@@ -96,32 +95,33 @@ class Engine:
     def objective(self, x: Vector) -> float:
         """Return f(x)."""
         with self._lock:
-            self._stand(x, f=True)
-            return self._f
+            return float(self._value("f", x))
 
     def gradient(self, x: Vector) -> Vector:
         """Return grad f(x), (n,)."""
         with self._lock:
-            self._stand(x, f=True)
-            return np.array(self._compiled.gradient(), dtype=np.float64)
+            gradient: Vector = self._value("g", x)
+            return gradient
 
     def constraints(self, x: Vector) -> Vector:
         """Return c(x), (m,)."""
         with self._lock:
-            self._stand(x, c=True)
-            return self._c
+            c: Vector = self._value("c", x)
+            return c
 
     def jacobian(self, x: Vector) -> Any:
         """Return the (m, n) Jacobian of c, csr_array."""
         with self._lock:
-            self._stand(x, c=True)
-            return self._jacobian.fill(self._compiled.eval_jacobian_vals())
+            return self._jacobian.fill(self._value("J", x))
 
     def hessian(self, x: Vector, y: Vector, sigma: float) -> Any:
         """Return sigma Hess f + sum_i y_i Hess c_i, csr_array with both triangles."""
         with self._lock:
             pattern = self._hessian or self._prepare_hessian()
-            self._stand(x, f=True, c=True)
+            # The chain rule reads first derivatives that only these two calls compute. Without them the
+            # second derivatives are wrong, and stay wrong at every later point.
+            self._value("g", x)
+            self._value("J", x)
             multipliers = np.ascontiguousarray(y, dtype=np.float64)
             lower = self._compiled.eval_hessian_vals_coo_lower_tri(float(sigma), multipliers)
             return pattern.fill(np.concatenate([lower, lower[self._below]]))
@@ -137,16 +137,28 @@ class Engine:
         self._hessian = FixedPattern(both, across, (self.n, self.n))
         return self._hessian
 
-    def _stand(self, x: Vector, *, f: bool = False, c: bool = False) -> None:
-        """Evaluate what is wanted at x unless the engine stands there already."""
+    def _value(self, what: str, x: Vector) -> Any:
+        """Return f, c, g or J (its entries) at x, computed once at every point."""
         if self._at is None or not np.array_equal(self._at, x):
             self._at = np.array(x, dtype=np.float64)
-            self._has_f = self._has_c = False
-        point = self._at
-        if f and not self._has_f:
-            self._f = float(self._compiled.objective_forward(point))
-            self._has_f = True
-        if c and not self._has_c:
-            forward: Callable[[Vector], Any] = self._compiled.constraint_forward
-            self._c = np.array(forward(point), dtype=np.float64) if self.m else np.zeros(0)
-            self._has_c = True
+            self._done = {}
+        if what not in self._done:
+            before = {"g": "f", "J": "c"}.get(what)
+            if before is not None:
+                self._value(before, x)
+            self._done[what] = self._compute(what, self._at)
+        return self._done[what]
+
+    def _compute(self, what: str, x: Vector) -> Any:
+        """Have the engine compute one thing; copied, since it writes into the same memory again."""
+        engine = self._compiled
+        if what == "f":
+            return float(engine.objective_forward(x))
+        if self.m == 0 and what != "g":
+            return np.zeros(0)
+        raw = {
+            "g": engine.gradient,
+            "c": lambda: engine.constraint_forward(x),
+            "J": engine.eval_jacobian_vals,
+        }[what]()
+        return np.array(raw, dtype=np.float64)
