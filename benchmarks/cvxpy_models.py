@@ -44,7 +44,10 @@ def largest_eigenvalue() -> cp.Problem:
 
 def path_planning() -> cp.Problem:
     """Lead 30 points across a field with equal steps around three discs."""
-    points, length = cp.Variable((31, 2), name="points"), cp.Variable(nonneg=True, name="length")
+    points, length = (
+        cp.Variable((31, 2), name="points"),
+        cp.Variable(nonneg=True, name="length"),
+    )
     t = np.linspace(0.0, 10.0, 31)
     points.value = np.column_stack([t, t + 2.5 * np.sin(np.pi * t / 10)])
     rows = [points[0] == np.zeros(2), points[30] == np.full(2, 10.0)]
@@ -87,7 +90,10 @@ def sparse_recovery() -> cp.Problem:
     A = rng.standard_normal((12, 20))
     true = np.zeros(20)
     true[[3, 8, 15]] = [1.5, -2.0, 1.0]
-    up, down = cp.Variable(20, nonneg=True, name="up"), cp.Variable(20, nonneg=True, name="down")
+    up, down = (
+        cp.Variable(20, nonneg=True, name="up"),
+        cp.Variable(20, nonneg=True, name="down"),
+    )
     least = np.linalg.lstsq(A, A @ true, rcond=None)[0]
     up.value, down.value = np.maximum(least, 0) + 0.1, np.maximum(-least, 0) + 0.1
     return cp.Problem(
@@ -137,7 +143,8 @@ def portfolio() -> cp.Problem:
     cost = 0.02 * cp.sum(cp.sqrt(bought + 0.01))
     gain = rng.uniform(0.02, 0.12, 10) @ held
     return cp.Problem(
-        cp.Maximize(gain - 2 * risk - cost), [cp.sum(held) == 1, bought >= held - 0.05, held <= 0.4]
+        cp.Maximize(gain - 2 * risk - cost),
+        [cp.sum(held) == 1, bought >= held - 0.05, held <= 0.4],
     )
 
 
@@ -177,7 +184,10 @@ def nonnegative_factors() -> cp.Problem:
     """Approximate a matrix by a product of two nonnegative ones, the first with columns of sum one."""
     rng = np.random.default_rng(8)
     A = rng.uniform(0, 1, (6, 2)) @ rng.uniform(0, 1, (2, 5)) + 0.01 * rng.uniform(0, 1, (6, 5))
-    W, H = cp.Variable((6, 2), nonneg=True, name="W"), cp.Variable((2, 5), nonneg=True, name="H")
+    W, H = (
+        cp.Variable((6, 2), nonneg=True, name="W"),
+        cp.Variable((2, 5), nonneg=True, name="H"),
+    )
     start = rng.uniform(0.5, 1.5, (6, 2))
     W.value, H.value = start / start.sum(axis=0), rng.uniform(0.5, 1.5, (2, 5))
     return cp.Problem(cp.Minimize(cp.sum_squares(A - W @ H)), [cp.sum(W, axis=0) == 1])
@@ -185,7 +195,9 @@ def nonnegative_factors() -> cp.Problem:
 
 def chemical_equilibrium() -> cp.Problem:
     """Least free energy of ten species made of hydrogen, nitrogen and oxygen [HS112]."""
-    c = np.array([-6.089, -17.164, -34.054, -5.914, -24.721, -14.986, -24.1, -10.708, -26.662, -22.179])
+    c = np.array(
+        [-6.089, -17.164, -34.054, -5.914, -24.721, -14.986, -24.1, -10.708, -26.662, -22.179]
+    )
     atoms = np.zeros((3, 10))
     atoms[0, [0, 1, 2, 5, 9]] = [1, 2, 2, 1, 1]
     atoms[1, [3, 4, 5, 6]] = [1, 2, 1, 1]

@@ -10,7 +10,7 @@ L = f + y'c (docs/notation.md) the dual value that CVXPY defines is y, and -y fo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +18,11 @@ import numpy as np
 
 from optlab.errors import ProblemError
 from optlab.typing import Mask, Vector
-from optlab_problems.cvxpy.refusals import atoms_of, check_exponent, check_variables, rows_of
+from optlab_problems.cvxpy.refusals import check_exponent, check_variables, rows_of
+from optlab_problems.cvxpy.tree import atoms_of, folded
 from optlab_problems.cvxpy.upstream import cvxpy
 
-__all__ = ["Block", "Rows", "fingerprint", "same_fingerprint", "to_rows", "user_names"]
+__all__ = ["Block", "Rows", "to_rows", "user_names"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,7 @@ def to_rows(smooth: Any, users: Sequence[Any] = (), theirs: Sequence[Any] = ()) 
     ProblemError
         For a start value that is not finite.
     """
+    smooth = folded(smooth)
     variables = smooth.variables()
     check_variables(variables)
     for atom in (a for part in (smooth.objective, *smooth.constraints) for a in atoms_of(part)):
@@ -197,48 +199,6 @@ def _start(block: Block) -> Vector:
             f"the start value of {block.names()[bad[0]]} is {start[bad[0]]}; set .value to finite numbers"
         )
     return start
-
-
-def fingerprint(smooth: Any) -> list[Any]:
-    """List what the derivative engine copies from a smooth problem: operators, shapes and constants.
-
-    Two problems that agree in it differ in nothing but start values, bounds and parameters.
-    """
-    return list(_nodes((smooth.objective, *smooth.constraints)))
-
-
-def _nodes(parts: Sequence[Any]) -> Iterator[Any]:
-    kinds = cvxpy()
-    where: dict[int, int] = {}
-    stack = list(reversed(parts))
-    while stack:
-        node = stack.pop()
-        if isinstance(node, kinds.Variable | kinds.Parameter):
-            yield (type(node).__name__, node.shape, where.setdefault(node.id, len(where)))
-        elif isinstance(node, kinds.Constant):
-            yield node
-        else:
-            shape = getattr(node, "shape", ())  # an objective has none
-            yield (type(node).__name__, shape, getattr(node, "p_used", None))
-            stack.extend(reversed(node.args))
-
-
-def same_fingerprint(one: Sequence[Any], other: Sequence[Any]) -> bool:
-    """Compare two fingerprints; constants by value, unless they are the same object."""
-    return len(one) == len(other) and all(map(_same, one, other))
-
-
-def _same(one: Any, other: Any) -> bool:
-    if one is other:
-        return True
-    if isinstance(one, tuple) or isinstance(other, tuple):
-        return (
-            bool(one == other) if isinstance(one, tuple) and isinstance(other, tuple) else False
-        )
-    if one.shape != other.shape:
-        return False
-    difference = one.value - other.value
-    return not (difference.nnz if hasattr(difference, "nnz") else np.any(difference))
 
 
 def user_names(rows: Rows, parts: Mapping[int, Any]) -> list[str]:

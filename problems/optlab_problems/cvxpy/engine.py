@@ -8,6 +8,7 @@ variables inside the engine, so that all of it stands at one point, or counts as
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from threading import RLock
 from typing import Any
 
@@ -16,9 +17,30 @@ import numpy as np
 from optlab.core.sparse import csr, with_data
 from optlab.errors import CapabilityError
 from optlab.typing import Indices, Vector
+from optlab_problems.cvxpy.tree import leaves
 from optlab_problems.cvxpy.upstream import private
 
 __all__ = ["Engine", "FixedPattern"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Functions:
+    """What the engine reads of a problem, with the parameters that its functions really use.
+
+    A parameter that occurs in nothing but a variable's bounds would be freed by the engine's constructor and
+    written to at the next update.
+    """
+
+    objective: Any
+    constraints: list[Any]
+    every_variable: list[Any]
+    used: list[Any]
+
+    def variables(self) -> list[Any]:
+        return self.every_variable
+
+    def parameters(self) -> list[Any]:
+        return self.used
 
 
 class FixedPattern:
@@ -66,7 +88,7 @@ class Engine:
         self.n, self.m = n, m
         make = private("C_problem")
         try:
-            self._compiled = make(smooth, verbose=False)
+            self._compiled = make(_functions(smooth), verbose=False)
         except (NotImplementedError, ValueError, RuntimeError) as error:
             raise CapabilityError(
                 f"CVXPY's derivative engine cannot take the problem: {error}"
@@ -83,7 +105,7 @@ class Engine:
 
     def update(self, smooth: Any) -> None:
         """Take over the values of the parameters from a problem of the same structure."""
-        parameters = smooth.parameters()
+        parameters = _functions(smooth).used
         if parameters:
             theta = [
                 np.asarray(p.value, dtype=np.float64).flatten(order="F") for p in parameters
@@ -162,3 +184,10 @@ class Engine:
             "J": engine.eval_jacobian_vals,
         }[what]()
         return np.array(raw, dtype=np.float64)
+
+
+def _functions(smooth: Any) -> _Functions:
+    used = {p.id: p for p in leaves((smooth.objective, *smooth.constraints), "Parameter")}
+    return _Functions(
+        smooth.objective, smooth.constraints, smooth.variables(), list(used.values())
+    )

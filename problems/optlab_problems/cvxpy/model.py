@@ -8,13 +8,9 @@ import numpy as np
 
 from optlab.core.problem import Problem
 from optlab.errors import ProblemError
-from optlab_problems.cvxpy.canonical import (
-    Rows,
-    fingerprint,
-    same_fingerprint,
-    user_names,
-)
+from optlab_problems.cvxpy.canonical import Rows, user_names
 from optlab_problems.cvxpy.engine import Engine
+from optlab_problems.cvxpy.tree import fingerprint, same_fingerprint
 
 __all__ = ["Compiled", "check_start", "to_problem"]
 

@@ -6,11 +6,12 @@ wrong answer or a riddle, so a problem is looked at before anything else is done
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from optlab.errors import CapabilityError, ProblemError
-from optlab_problems.cvxpy.upstream import cvxpy, private
+from optlab_problems.cvxpy.tree import atoms_of
+from optlab_problems.cvxpy.upstream import private
 
 __all__ = [
     "atoms_of",
@@ -63,7 +64,7 @@ def refuse(problem: Any) -> None:
     for constraint in problem.constraints:
         rows_of(constraint)
     parts = [("the objective", problem.objective)]
-    parts += [(f"the constraint {c.name()}", c) for c in problem.constraints]
+    parts += [(f"the constraint {_shown(c)}", c) for c in problem.constraints]
     for what, part in parts:
         _check_operators(what, part)
         if not part.is_dnlp():
@@ -71,6 +72,12 @@ def refuse(problem: Any) -> None:
                 f"{what} is not DNLP: a nonsmooth function (abs, max, norm1, ...) is where it is not "
                 "convex, or the other way round; see cvxpy.org on disciplined nonlinear programming"
             )
+
+
+def _shown(constraint: Any) -> str:
+    """Write a constraint out, the middle of a long one left away."""
+    text = str(constraint.label or constraint)
+    return text if len(text) <= 80 else f"{text[:50]} ... {text[-25:]}"
 
 
 def variable_label(variable: Any) -> str:
@@ -117,7 +124,7 @@ def rows_of(constraint: Any) -> tuple[float, float]:
     if kind not in _ROWS:
         hint = _REWRITE.get(kind, "write it with ==, <= and >=")
         raise CapabilityError(
-            f"the constraint {constraint.name()} is of the kind {kind}, which has no functions with "
+            f"the constraint {_shown(constraint)} is of the kind {kind}, which has no functions with "
             f"derivatives; {hint}"
         )
     return _ROWS[kind]
@@ -165,15 +172,3 @@ def check_exponent(what: str, atom: Any) -> None:
             f"{what} has power(x, {atom.p_used:g}, approx=False), whose argument CVXPY would restrict "
             f"to x >= 0; write x ** {atom.p_used:g}"
         )
-
-
-def atoms_of(part: Any) -> Iterator[Any]:
-    """Go through the operators of an expression that depend on variables or parameters."""
-    leaf = cvxpy().expressions.leaf.Leaf
-    stack = list(part.args)
-    while stack:
-        node = stack.pop()
-        if isinstance(node, leaf) or (node.is_constant() and not node.parameters()):
-            continue
-        yield node
-        stack.extend(node.args)

@@ -21,6 +21,7 @@ from optlab_problems.cvxpy.answer import to_solution
 from optlab_problems.cvxpy.canonical import Rows, to_rows
 from optlab_problems.cvxpy.model import Compiled, to_problem
 from optlab_problems.cvxpy.refusals import refuse
+from optlab_problems.cvxpy.tree import freezes
 from optlab_problems.cvxpy.upstream import cvxpy, private
 
 __all__ = ["register"]
@@ -118,6 +119,8 @@ def _solver_class() -> Any:
             return True
 
         def apply(self, problem: Any) -> tuple[dict[str, Rows], Rows]:
+            if freezes(problem):
+                problem, _ = private("EvalParams")().apply(problem)
             rows = to_rows(problem)
             return {"rows": rows}, rows
 

@@ -21,13 +21,11 @@ from optlab.errors import OptionError
 from optlab_problems.cvxpy.answer import to_solution
 from optlab_problems.cvxpy.canonical import Rows, to_rows
 from optlab_problems.cvxpy.model import Compiled, to_problem
-from optlab_problems.cvxpy.refusals import atoms_of, refuse
+from optlab_problems.cvxpy.refusals import refuse
+from optlab_problems.cvxpy.tree import freezes
 from optlab_problems.cvxpy.upstream import cvxpy, private
 
 __all__ = ["deliver", "load", "recall"]
-
-_COPIED = frozenset({"multiply", "MulExpression", "QuadForm", "DivExpression"})
-"""Operators that CVXPY's smoothing leaves as they are, or gives a variable, when an argument is a parameter."""
 
 
 @dataclass(slots=True)
@@ -76,7 +74,7 @@ def load(problem: Any, params: Mapping[str, Any] | None = None) -> Problem:
     if kept is not None and not kept.frozen and _untouched(problem, kept):
         return _renewed(problem, kept)
     private("_set_nlp_initial_point")(problem)
-    frozen = kept.frozen if kept is not None else _freezes(problem)
+    frozen = kept.frozen if kept is not None else freezes(problem)
     chain, rows, inverse = _smoothed(problem, frozen=frozen)
     if kept is not None and kept.compiled.fits(rows):
         compiled = kept.compiled
@@ -131,22 +129,10 @@ def _set_parameters(problem: Any, params: Mapping[str, Any]) -> None:
         named[name].value = value
 
 
-def _freezes(problem: Any) -> bool:
-    """Whether the smoothing may look at a parameter's value, so that a new value needs a new structure."""
-    smoothed = {atom.__name__ for atom in private("SMOOTH_CANON_METHODS")} - _COPIED
-    return any(
-        type(atom).__name__ in smoothed
-        and any(arg.is_constant() and arg.parameters() for arg in atom.args)
-        for part in (problem.objective, *problem.constraints)
-        for atom in atoms_of(part)
-    )
-
-
 def _smoothed(problem: Any, *, frozen: bool) -> tuple[Any, Rows, Any]:
     """Apply CVXPY's reductions; with frozen parameters as constants."""
     steps: list[Any] = []
     if frozen:
-        # Else smoothing makes a variable t >= |p| of abs(p), or copies 1 / p for ever.
         steps.append(private("EvalParams")())
     if type(problem.objective).__name__ == "Maximize":
         steps.append(private("FlipObjective")())
