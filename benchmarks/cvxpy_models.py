@@ -170,7 +170,7 @@ def logistic_regression() -> cp.Problem:
 
 
 def robust_regression() -> cp.Problem:
-    """A line through points with outliers: the loss r^2 / (1 + r^2), which is not convex."""
+    """Fit a line to points with outliers: the loss r^2 / (1 + r^2), which is not convex."""
     rng = np.random.default_rng(7)
     X = np.column_stack([np.ones(40), rng.uniform(-2, 2, 40)])
     y = X @ [1.0, 2.0] + 0.1 * rng.standard_normal(40)

@@ -17,7 +17,8 @@ from optlab.core.registry import known_methods
 from optlab.core.result import Result
 from optlab.core.tables import iteration_table
 from optlab.errors import OptionError
-from optlab_problems.cvxpy.answer import to_solution
+from optlab.linalg.polyhedron import EmptyPolyhedronError
+from optlab_problems.cvxpy.answer import no_solution, to_solution
 from optlab_problems.cvxpy.canonical import Rows, to_rows
 from optlab_problems.cvxpy.model import Compiled, to_problem
 from optlab_problems.cvxpy.refusals import refuse
@@ -68,7 +69,11 @@ def _solve(problem: Any, **given: Any) -> Any:
     if not given.get("warm_start", True):
         # CVXPY's word for a start that knows nothing but the values of the variables.
         call["warm_start"] = _cold(problem)
-    result = minimize(problem, method=algorithm, **call)
+    try:
+        result = minimize(problem, method=algorithm, **call)
+    except EmptyPolyhedronError:
+        problem.unpack(no_solution())
+        return problem.value
     if problem.status in cvxpy().settings.ERROR:
         raise cvxpy().error.SolverError(f"Solver '{NAME}' failed: {result.message}")
     return problem.value
@@ -136,6 +141,8 @@ def _solver_class() -> Any:
             return _run(data["rows"], algorithm, call, solver_cache, warm=warm_start)
 
         def invert(self, solution: dict[str, Any], inverse_data: Rows) -> Any:
+            if solution["result"] is None:
+                return no_solution()
             every = solution.get("all_objs_from_best_of")
             extra = None if every is None else {"all_objs_from_best_of": every}
             return to_solution(solution["result"], inverse_data, extra)
@@ -164,7 +171,12 @@ def _run(
     start = _continued(rows, *before) if before is not None else None
     if start is not None:
         rows = replace(rows, x0=start.x)
-    result = minimize(to_problem(rows, kept.engine), method=algorithm, warm_start=start, **call)
+    stated = to_problem(rows, kept.engine)
+    try:
+        result = minimize(stated, method=algorithm, warm_start=start, **call)
+    except EmptyPolyhedronError:
+        # A value for CVXPY, which knows infeasible problems by their status.
+        return {"result": None}
     if memory is not None:
         memory.update(compiled=kept, last=(rows, result))
     return {"result": result}

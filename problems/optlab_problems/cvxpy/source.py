@@ -164,15 +164,18 @@ def _untouched(problem: Any, kept: _Kept) -> bool:
 
 
 def _copy(value: Any) -> Any:
-    return None if value is None else value.copy()
+    """Copy a variable's value: a number, an array or a sparse matrix."""
+    if value is None:
+        return None
+    return value.copy() if hasattr(value, "copy") else np.asarray(value)
 
 
 def _equal(one: Any, other: Any) -> bool:
-    """Compare two values of a variable, which may be sparse."""
-    if one is None or other is None or one.shape != other.shape:
+    """Compare two values of a variable."""
+    if one is None or other is None:
         return False
-    if hasattr(one, "nnz"):
-        return bool((one != other).nnz == 0)
+    if hasattr(one, "nnz") and hasattr(other, "nnz"):
+        return bool(one.shape == other.shape and (one != other).nnz == 0)
     return bool(np.array_equal(one, other))
 
 

@@ -28,7 +28,7 @@ def matrix_rows() -> Any:
     X = cp.Variable((2, 3), name="X")
     wanted = np.arange(6.0).reshape(2, 3)
     rows = [
-        X <= np.array([[1.0, 2.0, 0.5], [2.5, 9.0, 1.5]]),
+        np.array([[1.0, 2.0, 0.5], [2.5, 9.0, 1.5]]) >= X,
         cp.sum(X, axis=0) == [1.0, 2.0, 1.5],
     ]
     return cp.Problem(cp.Minimize(cp.sum_squares(X - wanted)), rows)
@@ -41,7 +41,7 @@ def absolute_values() -> Any:
 
 def logarithms() -> Any:
     x = cp.Variable(3, name="x", nonneg=True)
-    gain = cp.sum(cp.log(np.array([0.5, 1.0, 2.0]) + x))
+    gain = cp.sum(cp.log(x + np.array([0.5, 1.0, 2.0])))
     return cp.Problem(cp.Maximize(gain), [cp.sum(x) <= 3, x[2] >= 0.2])
 
 

@@ -23,25 +23,6 @@ def variable(**attributes: Any) -> Any:
     return cp.Variable(2, name="speed", **attributes)
 
 
-REFUSED: list[tuple[Callable[[], Any], type[OptlabError], str]] = [
-    (lambda: least(cp.sum_squares(variable(integer=True) - 0.4)), CapabilityError, "speed is integer"),
-    (lambda: least(cp.sum_squares(variable(boolean=True) - 0.4)), CapabilityError, "speed is boolean"),
-    (lambda: least(cp.sum(cp.abs(variable(complex=True)))), CapabilityError, "speed is complex"),
-    (lambda: soc(), CapabilityError, "SOC.*cp.norm"),
-    (lambda: semidefinite(), CapabilityError, "PSD"),
-    (lambda: least(cp.sum_squares(cp.Variable((2, 2), PSD=True))), CapabilityError, "PSD"),
-    (lambda: exponential_cone(), CapabilityError, "ExpCone.*exp"),
-    (lambda: least(cp.lambda_max(cp.Variable((2, 2), symmetric=True))), CapabilityError, "lambda_max"),
-    (lambda: least(cp.sum(cp.cumsum(variable()))), CapabilityError, "cumsum"),
-    (lambda: least(cp.norm(variable(), 3)), CapabilityError, "p-norm.*3"),
-    (lambda: least(cp.sum(cp.power(variable(), 2, approx=False))), CapabilityError, r"x \*\* 2"),
-    (lambda: least(-cp.norm1(variable())), CapabilityError, "the objective is not DNLP"),
-    (lambda: concave_row(), CapabilityError, "constraint .* is not DNLP"),
-    (lambda: least(cp.Constant(1.0)), ProblemError, "no variables"),
-    (lambda: least(cp.sum(variable() * cp.Parameter(name="gain"))), ProblemError, "gain"),
-]  # fmt: skip
-
-
 def soc() -> Any:
     x = variable()
     return least(cp.sum(x), cp.SOC(x[0], x))
@@ -60,6 +41,25 @@ def exponential_cone() -> Any:
 def concave_row() -> Any:
     x = variable()
     return least(cp.sum_squares(x), cp.max(x) >= 1)
+
+
+REFUSED: list[tuple[Callable[[], Any], type[OptlabError], str]] = [
+    (lambda: least(cp.sum_squares(variable(integer=True) - 0.4)), CapabilityError, "speed is integer"),
+    (lambda: least(cp.sum_squares(variable(boolean=True) - 0.4)), CapabilityError, "speed is boolean"),
+    (lambda: least(cp.sum(cp.abs(variable(complex=True)))), CapabilityError, "speed is complex"),
+    (soc, CapabilityError, "SOC.*cp.norm"),
+    (semidefinite, CapabilityError, "PSD"),
+    (lambda: least(cp.sum_squares(cp.Variable((2, 2), PSD=True))), CapabilityError, "PSD"),
+    (exponential_cone, CapabilityError, "ExpCone.*exp"),
+    (lambda: least(cp.lambda_max(cp.Variable((2, 2), symmetric=True))), CapabilityError, "lambda_max"),
+    (lambda: least(cp.sum(cp.cumsum(variable()))), CapabilityError, "cumsum"),
+    (lambda: least(cp.norm(variable(), 3)), CapabilityError, "p-norm.*3"),
+    (lambda: least(cp.sum(cp.power(variable(), 2, approx=False))), CapabilityError, r"x \*\* 2"),
+    (lambda: least(-cp.norm1(variable())), CapabilityError, "the objective is not DNLP"),
+    (concave_row, CapabilityError, "constraint .* is not DNLP"),
+    (lambda: least(cp.Constant(1.0)), ProblemError, "no variables"),
+    (lambda: least(cp.sum(variable() * cp.Parameter(name="gain"))), ProblemError, "gain"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("make", "error", "words"), REFUSED)
@@ -115,16 +115,20 @@ def test_a_start_where_a_function_is_undefined(inside: bool) -> None:
     other.value, height.value = 0.0, 800.0
     in_row = least(cp.square(other), cp.exp(height) + other <= 5)
     in_objective = least(cp.exp(cp.square(height)))
+
+    def solve(problem: Any) -> None:
+        if inside:
+            problem.solve(nlp=True, solver="OPTLAB")
+        else:
+            optlab.minimize(problem)
+
     for problem, words in (
         (in_row, "constraint c0 is inf .*height, other"),
         (in_objective, "objective is inf .*height"),
     ):
         height.value = 800.0
         with pytest.raises(ProblemError, match=words):
-            if inside:
-                problem.solve(nlp=True, solver="OPTLAB")
-            else:
-                optlab.minimize(problem)
+            solve(problem)
 
 
 def test_the_names_behind_auxiliary_variables() -> None:
