@@ -25,7 +25,8 @@ def show(result: Result, problem: Problem, stream: IO[str]) -> None:
     write(f"objective    {result.fun:.12g}\n")
     write(f"status       {result.stop.name} / {result.point.name}\n")
     counts = ", ".join(f"{value} {key}" for key, value in result.evaluations.items())
-    write(f"work         {result.iterations} iterations, {result.time:.3f} s, {counts}\n\n")
+    write(f"work         {result.iterations} iterations, {result.time:.3f} s, {counts}\n")
+    write(f"time         {result.timing}\n\n")
     write("certificate (unscaled, recomputed on the problem as given)\n")
     for key, number in result.certificate.as_dict().items():
         write(f"  {key:<16}{number if isinstance(number, str) else f'{number:.3e}':>12}\n")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from optlab.core.plain import plain
 from optlab.core.result_view import OptimizeView
 from optlab.core.status import PointStatus, StopReason
+from optlab.core.timing import Timing
 from optlab.errors import SolveError
 
 if TYPE_CHECKING:
@@ -73,6 +74,9 @@ class Result(OptimizeView):
     """Seconds of CPU time (``time.process_time``) that the problem's functions took, over the
     evaluations counted in ``evaluations``; nan when not known. Subtract it from the CPU time of
     the process to get what the method itself cost."""
+
+    timing: Timing = field(default_factory=Timing, kw_only=True)
+    """Where the time went: factorization, solves, each function of the problem, the rest."""
 
     method: str
     problem: str
@@ -147,6 +151,7 @@ class Result(OptimizeView):
             "evaluations": {key: int(value) for key, value in self.evaluations.items()},
             "time": plain(self.time),
             "callback_time": plain(self.callback_time),
+            "timing": plain(self.timing.as_dict()),
             "seed": self.seed,
             "history": [plain(row.as_dict()) for row in self.history],
         }

@@ -21,10 +21,11 @@ W may be an array, a ``scipy.sparse.csr_array`` with both triangles, or
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from optlab.linalg.account import FACTORIZATION, TimeAccount
 from optlab.linalg.kkt_dense import DenseKKT
 from optlab.linalg.kkt_face import AbstractFaceFactor as FaceFactor
 from optlab.linalg.kkt_sparse import SparseKKT
@@ -70,6 +71,11 @@ class KKTSystem:
         Other patterns are accepted later and cost a new analysis.
     structure : Structure or None
         Of an earlier system with perhaps the same patterns; it is left empty.
+
+    Attributes
+    ----------
+    account : TimeAccount
+        Where the time of factorizations and solves goes; set it to share one.
     """
 
     def __init__(
@@ -82,6 +88,9 @@ class KKTSystem:
         structure: Structure | None = None,
     ) -> None:
         self.n, self.mh = n, mh
+        self.account = TimeAccount()
+        self._A = A
+        self._dense: DenseKKT | None = None
         self.ml = 0 if A is None else int(A.shape[0])
         order = n + mh + self.ml
         entries = 2 * (_nnz(A) + _nnz(jacobian)) + _nnz(hessian_pattern) + order
@@ -127,7 +136,34 @@ class KKTSystem:
         FaceFactor
             Look at ``inertia_ok`` before trusting that the solution is a descent direction.
         """
-        return self._path.factorize(W, J, dual_h, free, active, sigma)
+        return self._timed(self._path, W, J, dual_h, free, active, sigma)
+
+    def factorize_full(
+        self,
+        W: FloatArray,
+        J: FloatArray | sp.csr_array | None,
+        dual_h: float | FloatArray,
+        free: BoolArray,
+        active: BoolArray,
+        sigma: float | FloatArray = 0.0,
+    ) -> FaceFactor:
+        """Factor K on a face on the dense path whatever the patterns: for a W that fills it.
+
+        Parameters and result are those of :meth:`factorize`.
+        """
+        if self._dense is None:
+            self._dense = DenseKKT(self.n, self.mh, self._A)
+        return self._timed(self._dense, W, J, dual_h, free, active, sigma)
+
+    def _timed(self, path: DenseKKT | SparseKKT, *arguments: Any) -> FaceFactor:
+        account = self.account
+        account.enter(FACTORIZATION)
+        try:
+            factor = path.factorize(*arguments)
+        finally:
+            account.leave()
+        factor.account = account
+        return factor
 
     def is_heavy(self, W: MatrixLike, J: FloatArray | sp.csr_array | None) -> bool:
         """Whether a factorization costs as much as many solves: the factor is nearly full."""
