@@ -372,4 +372,5 @@ def _resumed(
         iterations=result.iterations + second.iterations,
         time=result.time + second.time,
         history=result.history + second.history,
+        setting=second.setting and replace(second.setting, limits=limits),
     )

@@ -24,6 +24,7 @@ from optlab.core.problem import Problem
 from optlab.core.progress import Observer, Progress
 from optlab.core.reduction import IDENTITY, Inverse, Multiplied
 from optlab.core.result import Result
+from optlab.core.setting import Setting
 from optlab.core.status import PointStatus, StopReason
 from optlab.core.timing import METHOD, REST, Timing
 from optlab.core.verdict import CertifiedPoint
@@ -148,6 +149,7 @@ def run(
         result,
         time=time.monotonic() - started,
         timing=Timing.of(account),
+        setting=Setting.of(method, oracle.problem, limits),
         seed=seed,
         history=history,
         extras=memory,

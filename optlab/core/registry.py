@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from optlab.core.method import AbstractMethod, MethodInfo, WarmStart
 from optlab.core.problem import Problem
 from optlab.core.result import Result
+from optlab.core.setting import Origin
 from optlab.errors import OptionError, UnknownMethodError
 from optlab.typing import is_a
 
@@ -241,7 +242,10 @@ def load_problem(thing: Any, params: Mapping[str, Any] | None = None) -> Problem
         return thing
     source = find_source(thing)
     if source is not None:
-        return source.load(thing, params or {})
+        problem = source.load(thing, params or {})
+        if problem.origin is not None:
+            return problem
+        return problem.replace(origin=Origin.of(source.name, thing, params or {}))
     what = repr(str(thing)) if isinstance(thing, str | Path) else f"a {type(thing).__name__}"
     endings = sorted(end for source in _sources.values() for end in source.suffixes)
     raise UnknownMethodError(

@@ -15,7 +15,7 @@ def test_solve_writes_the_whole_result(
     out = tmp_path / "out.json"
     assert main(["solve", str(sif_path("HS71")), "--json", str(out)]) == 0
     record = json.loads(out.read_text(encoding="utf-8"))
-    assert record["schema"] == "optlab.result/1"
+    assert record["schema"] == "optlab.result/2"
     assert record["point"] == "STATIONARY"
     assert record["fun"] == pytest.approx(17.0140173, abs=1e-6)
     shown = capsys.readouterr().out
