@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from optlab.api import methods, minimize, sources
     from optlab.linalg.projection import project
     from optlab.series import sequence
+    from optlab.trust.report import read_report, write_report
+    from optlab.trust.verification import verify
 
 __version__ = "0.1.0"
 
@@ -49,8 +51,11 @@ __all__ = [
     "minimize",
     "problems",
     "project",
+    "read_report",
     "sequence",
     "sources",
+    "verify",
+    "write_report",
 ]
 
 
@@ -73,6 +78,9 @@ _LAZY = {
     "sources": "optlab.api",
     "project": "optlab.linalg.projection",
     "sequence": "optlab.series",
+    "read_report": "optlab.trust.report",
+    "write_report": "optlab.trust.report",
+    "verify": "optlab.trust.verification",
 }
 """Name -> module; imported on first use, so that `import optlab` stays light."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -37,7 +36,7 @@ def add(commands: Any) -> None:
     solve.add_argument("--max-iter", type=int, metavar="N", help="limit on iterations")
     solve.add_argument("--max-eval", type=int, metavar="N", help="limit on evaluations")
     solve.add_argument("--seed", type=int, metavar="N", help="of the random generator")
-    solve.add_argument("--json", type=Path, metavar="OUT", help="write the result as JSON")
+    solve.add_argument("--json", type=Path, metavar="OUT", help="write a report as JSON")
     solve.add_argument(
         "--log", type=Path, metavar="FILE.jsonl", help="write a line per iteration"
     )
@@ -47,6 +46,7 @@ def add(commands: Any) -> None:
 def _solve(arguments: argparse.Namespace, stream: IO[str]) -> int:
     from optlab.core.observers import JsonLines  # noqa: PLC0415 - not needed by the other commands
     from optlab.core.tables import iteration_table  # noqa: PLC0415
+    from optlab.trust.report import write_report  # noqa: PLC0415
 
     problem = read_problem(arguments.file, pairs("--param", arguments.param))
     observers: list[Observer] = []
@@ -66,8 +66,7 @@ def _solve(arguments: argparse.Namespace, stream: IO[str]) -> int:
         seed=arguments.seed,
     )
     if arguments.json is not None:
-        text = json.dumps(result.to_dict(), indent=1, allow_nan=False)
-        arguments.json.write_text(text + "\n", encoding="utf-8")
+        write_report(result, arguments.json)
     if not arguments.quiet:
         show(result, problem, stream)
     return YES if result.success else NO

@@ -76,13 +76,13 @@ class Timing:
         return f"Timing({self})"
 
     def __str__(self) -> str:
-        """Say it in one line, the largest part first; parts below 0.1 % are left out."""
+        """Say it in one line, the largest part first; parts below 1 % are left out."""
         total = self.total_wall
         if not total > 0.0:
             return "not known"
         ranked = sorted(self.wall.items(), key=lambda item: -item[1])
         shown = [(name, seconds / total) for name, seconds in ranked]
-        return ", ".join(f"{name} {share:.1%}" for name, share in shown if share >= 1e-3)
+        return ", ".join(f"{name} {share:.1%}" for name, share in shown if share >= 0.01)
 
 
 def _sums(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, float]:
