@@ -8,7 +8,7 @@ JOBS ?= 2
 export OPTLAB_VENV := $(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint format types layers suite suite-nojit bench trajectories lock changelog clean
+.PHONY: help setup demo test test-slow lint format types layers suite suite-nojit fuzz bench trajectories lock changelog clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,13 @@ suite-nojit: setup
 
 suite: setup
 	@echo "== suite" && $(RUN) $(PY) -m pytest -n $(JOBS) -m "not slow"
+
+RUNS ?= 100000
+
+fuzz: setup  ## feed damaged .nl and .SIF files to the readers (RUNS each; atheris is installed first)
+	@$(PY) -m pip install -q --disable-pip-version-check -r requirements/fuzz.txt
+	@$(RUN) $(PY) tests/fuzz/readers.py nl -runs=$(RUNS) -rss_limit_mb=2048 -timeout=20
+	@$(RUN) $(PY) tests/fuzz/readers.py sif -runs=$(RUNS) -rss_limit_mb=2048 -timeout=20
 
 bench: setup  ## run the benchmarks (minutes; plots and peers are installed first)
 	@$(PY) -m pip install -q --disable-pip-version-check -r requirements/bench.txt

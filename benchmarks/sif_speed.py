@@ -26,12 +26,12 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from optlab_problems.expressions.graph import Graph
+from optlab_problems.expressions.operations import SCALAR
 from optlab_problems.sif import SifModel
 from optlab_problems.sif.cards import read_cards
 from optlab_problems.sif.errors import Limits
 from optlab_problems.sif.functions import Functions, read_functions
-from optlab_problems.sif.graph import Graph
-from optlab_problems.sif.operations import SCALAR
 from optlab_problems.sif.tape import Tape
 from optlab_problems.sif.types import element_expressions, group_expressions
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from optlab import adapters, problems
     from optlab.api import methods, minimize, sources
     from optlab.linalg.projection import project
+    from optlab.parametric import Perturbation, sensitivity
     from optlab.series import sequence
     from optlab.trust.report import read_report, write_report
     from optlab.trust.verification import verify
@@ -37,6 +38,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Certificate",
     "Differences",
+    "Perturbation",
     "PointStatus",
     "Problem",
     "Progress",
@@ -52,6 +54,7 @@ __all__ = [
     "problems",
     "project",
     "read_report",
+    "sensitivity",
     "sequence",
     "sources",
     "verify",
@@ -81,6 +84,8 @@ _LAZY = {
     "read_report": "optlab.trust.report",
     "write_report": "optlab.trust.report",
     "verify": "optlab.trust.verification",
+    "sensitivity": "optlab.parametric",
+    "Perturbation": "optlab.parametric",
 }
 """Name -> module; imported on first use, so that `import optlab` stays light."""
 

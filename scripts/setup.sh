@@ -16,7 +16,7 @@ say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
 
 fingerprint() {
-  { cat pyproject.toml requirements/test.txt requirements/cholmod.txt scripts/setup.sh; pwd; } |
+  { cat pyproject.toml requirements/test.txt requirements/{cholmod,torch}.txt scripts/setup.sh; pwd; } |
     if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi | cut -d' ' -f1
 }
 
@@ -83,6 +83,20 @@ install_cholmod() {
     say "no CHOLMOD here (it needs libsuitesparse-dev and a C compiler): going on with the qdldl and SciPy wheels"
 }
 
+# PyTorch on Linux comes with gigabytes of CUDA unless pip is set up to find a CPU build: look before taking it.
+install_torch() {
+  if have torch; then return; fi
+  local plan=$venv/.optlab-torch.json
+  if "$py" -m pip install --disable-pip-version-check -q --dry-run --report "$plan" -r requirements/torch.txt >>"$log" 2>&1 &&
+    ! grep -qE '"name": "(nvidia|triton|cuda)' "$plan"; then
+    say "installing PyTorch (CPU build)"
+    pip_install -r requirements/torch.txt || true
+  fi
+  rm -f "$plan"
+  have torch ||
+    say "no CPU build of PyTorch to be had here: the tests that need it will be skipped"
+}
+
 # Only the browser test of benchmark reports needs it; that test is skipped without.
 install_chromium() {
   local name
@@ -104,6 +118,7 @@ fi
 : >"$log"
 install_base
 install_cholmod
+install_torch
 install_chromium
 fingerprint >"$stamp"
 say "ready"

@@ -25,8 +25,9 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 ROOT = Path(__file__).parent.parent
 
-# They are imported by name; collecting them for doctests would import them a second time.
-collect_ignore = ["plugins"]
+# Plugins are imported by name; collecting them for doctests would import them a second time. The fuzzers
+# are programs (make fuzz).
+collect_ignore = ["plugins", "fuzz"]
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 import optlab
 from optlab.bench.arguments import add_arguments as add_bench
-from optlab.cli import solve, tables, verify
+from optlab.cli import ampl, solve, tables, verify
 from optlab.cli.codes import BAD_INPUT
 from optlab.errors import OptlabError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_DIALECTS: tuple[Callable[[Sequence[str], IO[str]], int | None], ...] = ()
+_DIALECTS: tuple[Callable[[Sequence[str], IO[str]], int | None], ...] = (ampl.answer,)
 """Command lines of other systems that the executable understands, such as ``optlab stub -AMPL``. Each
 runs and returns its exit code, or returns None when the arguments are not in its dialect."""
 
@@ -66,7 +66,11 @@ def _run(words: Sequence[str], stream: IO[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="optlab", description="Numerical optimization.")
+    parser = argparse.ArgumentParser(
+        prog="optlab",
+        description="Numerical optimization.",
+        epilog="As a solver of AMPL: optlab STUB -AMPL KEY=VALUE ...; optlab -= lists the keys.",
+    )
     parser.add_argument("--version", action="version", version=f"optlab {optlab.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in _COMMANDS:

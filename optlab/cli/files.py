@@ -20,7 +20,9 @@ __all__ = ["add_file", "existing", "pairs", "read_problem"]
 
 def add_file(parser: argparse.ArgumentParser) -> None:
     """Give a command FILE and --param."""
-    parser.add_argument("file", metavar="FILE", help="problem file, for example HS71.SIF")
+    parser.add_argument(
+        "file", metavar="FILE", help="problem file, for example HS71.SIF or model.nl"
+    )
     parser.add_argument(
         "--param",
         action="append",

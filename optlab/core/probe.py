@@ -32,6 +32,10 @@ rounding may cause."""
 _VALUES = 1e-13
 """The same for values alone, whose terms may cancel: a curvature of 1e-8 shows at a distance of 1e-2."""
 
+_CANCELLED = 1e-14
+"""Rounding in the value of an affine row relative to its terms, which may cancel to nothing: between two
+near points, as in a warm start, it is all that is left."""
+
 
 # As in the driver: large finite values overflow on the way to a verdict, which is no reason to warn.
 @np.errstate(all="ignore")
@@ -113,7 +117,8 @@ def still_linear(oracle: Oracle, x0: Vector, x: Vector) -> Mask:
     size = row_max(J0)
     same_gradient = row_max(_difference(J, J0)) <= _RELATIVE * size
     reach = size * float(np.abs(s).sum()) + np.abs(c0) + np.abs(c)
-    follows = np.abs(c - c0 - J0 @ s) <= _RELATIVE * np.maximum(reach, 1e-300)
+    terms = size * float(np.abs(x0).sum() + np.abs(x).sum())
+    follows = np.abs(c - c0 - J0 @ s) <= np.maximum(_RELATIVE * reach, _CANCELLED * terms)
     return np.asarray(same_gradient & follows)
 
 

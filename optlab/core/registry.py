@@ -172,9 +172,43 @@ def _read_sif(path: Any, params: Mapping[str, Any]) -> Problem:
     return problem
 
 
+def _later(module: str, verb: str) -> Callable[..., Any]:
+    """Return a function of a package of problems, which is imported when it is first called."""
+
+    def call(*given: Any) -> Any:
+        return getattr(importlib.import_module(module), verb)(*given)
+
+    return call
+
+
+def _is_pyomo_model(thing: Any) -> bool:
+    return any(
+        cls.__name__ == "BlockData" and cls.__module__.startswith("pyomo.")
+        for cls in type(thing).__mro__
+    )
+
+
+_NL, _PYOMO = "optlab_problems.nl", "optlab_problems.pyomo"
+
 _sources: dict[str, ProblemSource] = {
     # Known without entry points, so that a checkout that is not installed works as well.
     "sif": ProblemSource("sif", "CUTEst test problem, read natively", _read_sif, (".sif",)),
+    "nl": ProblemSource(
+        "nl",
+        "AMPL's .nl format, text and binary",
+        _later(_NL, "load"),
+        (".nl",),
+        recall=_later(_NL, "recall"),
+        deliver=_later(_NL, "deliver"),
+    ),
+    "pyomo": ProblemSource(
+        "pyomo",
+        "Pyomo ConcreteModel",
+        _later(_PYOMO, "load"),
+        accepts=_is_pyomo_model,
+        recall=_later(_PYOMO, "recall"),
+        deliver=_later(_PYOMO, "deliver"),
+    ),
 }
 
 

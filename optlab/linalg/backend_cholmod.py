@@ -25,7 +25,11 @@ from optlab.linalg.factorization import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from optlab.linalg.arrays import FloatArray
+    from optlab.linalg.arrays import BoolArray, FloatArray
+
+
+# Part of the rows below which a copy without the decoupled ones pays.
+FEW_ROWS = 0.8
 
 
 def is_usable() -> bool:
@@ -77,6 +81,22 @@ class CholmodFactor(AbstractFactor):
             return b.copy()
         x: FloatArray = self._handle.solve_A(b)
         return x
+
+    @property
+    def has_half(self) -> bool:
+        """Whether L and D can be used one by one, and D is positive."""
+        return hasattr(self._handle, "solve_L") and self.inertia.pos == self.n
+
+    def half_solve(self, b: FloatArray, rows: BoolArray) -> FloatArray:
+        """Return V = D^{-1/2} L^{-1} P b."""
+        handle = self._handle
+        d = handle.D()
+        V: FloatArray = handle.solve_L(handle.apply_P(b), use_LDLt_decomposition=True)
+        if np.count_nonzero(rows) < FEW_ROWS * rows.size:
+            kept = rows[handle.P()]
+            V, d = V[kept], d[kept]
+        V /= np.sqrt(d)[:, None]
+        return V
 
     def refactor(self, values: FloatArray) -> CholmodFactor:
         """Factor other values of the same pattern with the same ordering."""

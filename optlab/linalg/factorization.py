@@ -37,7 +37,7 @@ import scipy.sparse as sp
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from optlab.linalg.arrays import FloatArray, Index32Array
+    from optlab.linalg.arrays import BoolArray, FloatArray, Index32Array
 
 __all__ = [
     "AbstractFactor",
@@ -122,6 +122,22 @@ class AbstractFactor(ABC):
     @abstractmethod
     def solve(self, b: FloatArray) -> FloatArray:
         """Return K^{-1} b for b of shape (n,) or (n, k); needs ``ok``."""
+
+    @property
+    def has_half(self) -> bool:
+        """Whether there is :meth:`half_solve`."""
+        return False
+
+    def half_solve(self, b: FloatArray, rows: BoolArray) -> FloatArray:
+        """Return V with V'V = b'K^{-1}b for a positive definite K; needs ``has_half``.
+
+        Parameters
+        ----------
+        b : (n, k)
+        rows : (n,) bool
+            Where b is not zero, and all that is coupled with it; V may leave out the others.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def refactor(self, values: FloatArray) -> AbstractFactor:

@@ -7,7 +7,7 @@ is then large along the null space, where it changes neither A_WF'd nor, much, a
 
 Three ways, chosen once per matrix by :func:`gram_solver`:
 
-* dense Cholesky for small or dense A;
+* dense Cholesky for small or dense A, and where A A' is not sparse;
 * CHOLMOD's factorization of [A_WF, E][A_WF, E]' with one pattern for all faces: columns outside
   F and rows outside W hold explicit zeros, the diagonal E holds sqrt(eps) or, for rows
   outside W, one;
@@ -27,6 +27,7 @@ from scipy.linalg import lapack
 from optlab.linalg.factorization import is_available
 from optlab.linalg.kkt_sparse import SparseKKT
 from optlab.linalg.low_rank import LowRank
+from optlab.linalg.row_gram import FaceGram, RowGram
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,26 +114,18 @@ class DenseGram(AbstractGramSolver):
 
     def __init__(self, A: FloatArray | sp.csr_array) -> None:
         super().__init__()
-        self._A = A
+        self._gram = RowGram(A)
+        self._faces = FaceGram(self._gram)
 
     def _factor(
         self, free: BoolArray, rows: BoolArray, damping: float
     ) -> Callable[[FloatArray], FloatArray]:
         m = rows.size
         W = rows.nonzero()[0]
-        k = W.size
-        if k == 0:
+        if W.size == 0:
             return np.zeros_like
-        every = k == m
-        face = self._A if every else self._A[W]
-        if isinstance(face, np.ndarray):
-            F = free.nonzero()[0]
-            if F.size < free.size:
-                face = face[:, F]
-            gram = face @ face.T
-        else:
-            gram = ((face * free) @ face.T).toarray()
-        factor = _cholesky(gram, damping)
+        every = W.size == m
+        factor = _cholesky(self._faces.product(rows, free), damping)
 
         def solve(r: FloatArray) -> FloatArray:
             d, _ = lapack.dpotrs(factor, r if every else r[W], lower=1)
@@ -146,10 +139,7 @@ class DenseGram(AbstractGramSolver):
 
     def weighted(self, X: FloatArray, S: FloatArray) -> Callable[[FloatArray], FloatArray]:
         """Return r -> (A diag(X) A' + diag(S))^{-1} r."""
-        root = np.sqrt(X)
-        scaled = self._A * root
-        gram = scaled @ scaled.T
-        gram = gram if isinstance(gram, np.ndarray) else gram.toarray()
+        gram = self._gram.product(np.ones(S.size, dtype=bool), X > 0.0, np.sqrt(X))
         # S may be huge beside A X A'; the Cholesky factor of the equilibrated matrix is exact.
         diagonal = gram.reshape(-1)[:: S.size + 1]
         diagonal += S

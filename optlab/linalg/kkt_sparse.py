@@ -29,7 +29,6 @@ from optlab.linalg.kkt_analysis import HEAVY, LADDER, TRUSTED_BACKWARD_ERROR, An
 from optlab.linalg.kkt_bordered import Border, BorderedFaceFactor
 from optlab.linalg.kkt_face import AbstractFaceFactor
 from optlab.linalg.kkt_pattern import FaceValues, KKTPattern, csr_pattern, stored_values
-from optlab.linalg.kkt_range_space import RangeSpaceFactor
 from optlab.linalg.kkt_woodbury import LowRankFaceFactor
 from optlab.linalg.low_rank import LowRank
 from optlab.linalg.refinement import norm, refined_solve
@@ -41,10 +40,6 @@ if TYPE_CHECKING:
     from optlab.linalg.factorization import AbstractFactor
 
 
-# Rows of A that are at least so full, and no more than so many, are eliminated by a small system of their
-# own where W is positive definite.
-FULL_FRACTION = 0.2
-FULL_ROWS_MAX = 2000
 # Residual (relative to b) above which a solve asks for the next rung.
 ACCEPTED_RESIDUAL = 1e-6
 
@@ -77,12 +72,6 @@ class SparseKKT:
         self.analyses = [a for a in known if a.pattern.adopt(self._A, mh)]
         self._last: _Factored | None = None
         self.borders = True
-        ml = self._A.shape[0]
-        self._full_rows: FloatArray | None = None
-        if mh == 0 and 0 < ml <= FULL_ROWS_MAX and self._A.nnz >= FULL_FRACTION * ml * n:
-            self._full_rows = self._A.toarray()
-            self._variables = SparseKKT(n, 0, None)
-            self._variables.borders = False
 
     def factorize(
         self,
@@ -102,7 +91,7 @@ class SparseKKT:
         low_rank = W if isinstance(W, LowRank) else None
         hessian = None if low_rank is not None else W
         jacobian = J if mh else None
-        analysis = self._analysis(hessian, jacobian)
+        analysis = self.analysis(hessian, jacobian)
         shift = sigma if low_rank is None else sigma + np.asarray(low_rank.diagonal)
         alive = np.ones(analysis.pattern.lower.n, dtype=bool)
         alive[:n] = free
@@ -112,11 +101,6 @@ class SparseKKT:
         n_free = int(np.count_nonzero(alive[:n]))
         wanted = Inertia(n_free, int(np.count_nonzero(alive)) - n_free, 0)
         entries = Entries(stored_values(hessian), stored_values(jacobian), shift, dual)
-
-        if self._full_rows is not None and low_rank is None and W is not None:
-            found = self._by_range_space(W, dual, (free, active), sigma, wanted)
-            if found is not None:
-                return found
 
         def factorize() -> SparseFaceFactor:
             values = analysis.pattern.assemble(*entries, alive)
@@ -134,38 +118,18 @@ class SparseKKT:
                 return bordered
         return factorize()
 
-    def _by_range_space(
-        self,
-        W: FloatArray | sp.csr_array,
-        dual: FloatArray,
-        face: tuple[BoolArray, BoolArray],
-        sigma: float | FloatArray,
-        wanted: Inertia,
-    ) -> AbstractFaceFactor | None:
-        """Factor through the small system of the rows; None where H or S is not definite."""
-        free, active = face
-        if self._full_rows is None or active.sum() >= free.sum():
-            return None
-        inner = self._variables.factorize(W, None, 0.0, free, np.zeros(0, dtype=bool), sigma)
-        if not (isinstance(inner, SparseFaceFactor) and inner.trusted and inner.inertia_ok):
-            return None
-        factor = RangeSpaceFactor(inner, self._full_rows, dual, active, wanted)
-        return factor if factor.trusted else None
-
     def is_heavy(
         self, hessian: FloatArray | sp.csr_array, jacobian: FloatArray | sp.csr_array | None
     ) -> bool:
         """Whether the columns of a factor with these patterns have many entries."""
-        if self._full_rows is not None:
-            return False
-        analysis = self._analysis(hessian, jacobian if self._sizes[1] else None)
+        analysis = self.analysis(hessian, jacobian if self._sizes[1] else None)
         analysis.symbolic(pivoting=False)
         return analysis.mean_column > HEAVY
 
-    def _analysis(
+    def analysis(
         self,
         hessian: FloatArray | sp.csr_array | None,
-        jacobian: FloatArray | sp.csr_array | None,
+        jacobian: FloatArray | sp.csr_array | None = None,
     ) -> Analysis:
         """Return the analysis for these patterns; keep the last two (true and low-rank W)."""
         for analysis in self.analyses:
@@ -313,6 +277,24 @@ class SparseFaceFactor(AbstractFaceFactor):
     def apply_inverse(self, v: FloatArray) -> FloatArray:
         """Multiply by the inverse of the equilibrated, regularised K, without refinement."""
         return self._factor.solve(v)
+
+    @property
+    def inverse_diagonal(self) -> FloatArray | None:
+        """Return the inverse of the equilibrated, regularised K where that is diagonal, (order,)."""
+        order = self.alive.size
+        return self.apply_inverse(np.ones(order)) if self.pattern.lower.nnz == order else None
+
+    @property
+    def has_half(self) -> bool:
+        """Whether there is :meth:`half_inverse`."""
+        return self._factor.has_half
+
+    def half_inverse(self, B: FloatArray) -> FloatArray:
+        """Return V with V'V = B'K^{-1}B for the equilibrated, regularised K if that is positive definite.
+
+        B is (order, k), its rows off the face zero; V may have fewer rows.
+        """
+        return self._factor.half_solve(B, self.alive)
 
     @property
     def scale(self) -> FloatArray:

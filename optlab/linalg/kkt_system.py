@@ -9,11 +9,12 @@ mh + n_active negative eigenvalues if and only if W + sigma I + J'D^{-1}J (in th
 W + sigma I on the null space of J) is positive definite on the null space of A, and the rows
 are independent; dependent rows are given a tiny negative diagonal and count as negative.
 
-Two paths, chosen once by :class:`KKTSystem`:
+Three paths, chosen by :class:`KKTSystem`, the first two once:
 
 * dense, :mod:`optlab.linalg.kkt_dense`: small or nearly full systems, LAPACK on the submatrix;
 * sparse, :mod:`optlab.linalg.kkt_sparse`: one pattern for all faces, analysed once, in which
-  fixed variables and inactive rows keep a diagonal of +-1.
+  fixed variables and inactive rows keep a diagonal of +-1;
+* by a small system for the multipliers, :mod:`optlab.linalg.kkt_range_space`, where that is the shorter way.
 
 W may be an array, a ``scipy.sparse.csr_array`` with both triangles, or
 :class:`~optlab.linalg.low_rank.LowRank`.
@@ -28,6 +29,7 @@ import numpy as np
 from optlab.linalg.account import FACTORIZATION, TimeAccount
 from optlab.linalg.kkt_dense import DenseKKT
 from optlab.linalg.kkt_face import AbstractFaceFactor as FaceFactor
+from optlab.linalg.kkt_range_space import RangeSpaceKKT
 from optlab.linalg.kkt_sparse import SparseKKT
 from optlab.linalg.low_rank import LowRank
 from optlab.linalg.structure import Structure
@@ -48,6 +50,8 @@ DENSE_ORDER = 80
 # fits into memory.
 DENSE_FRACTION = 0.2
 DENSE_ORDER_MAX = 8000
+# Up to this order no other way is faster than the two above.
+SMALL_ORDER = 400
 
 # Convexification: the first sigma relative to the largest entry of W, its growth, and where
 # to give up (1e-4, 10 and 1e20 * 1e-4 are those of [WB06], section 3.1, with the first made
@@ -96,15 +100,23 @@ class KKTSystem:
         entries = 2 * (_nnz(A) + _nnz(jacobian)) + _nnz(hessian_pattern) + order
         full = entries >= DENSE_FRACTION * order * order
         self.is_dense = order <= DENSE_ORDER or (full and order <= DENSE_ORDER_MAX)
+        known = () if structure is None else structure.take()
         self._path: DenseKKT | SparseKKT
         if self.is_dense:
             self._path = DenseKKT(n, mh, A)
         else:
-            self._path = SparseKKT(n, mh, A, () if structure is None else structure.take())
+            self._path = SparseKKT(n, mh, A, [a for a in known if a.pattern.lower.n == order])
+        self._range_space: RangeSpaceKKT | None = None
+        if order > SMALL_ORDER and not mh and A is not None and RangeSpaceKKT.suits(A):
+            variables = [a for a in known if a.pattern.lower.n == n]
+            self._range_space = RangeSpaceKKT(A, variables)
 
     def structure(self) -> Structure:
         """Hand over what has been analysed; this system must not be used afterwards."""
-        return Structure([] if isinstance(self._path, DenseKKT) else self._path.analyses)
+        analyses = [] if self._range_space is None else [*self._range_space.analyses]
+        if isinstance(self._path, SparseKKT):
+            analyses += self._path.analyses
+        return Structure(analyses)
 
     def factorize(
         self,
@@ -136,7 +148,30 @@ class KKTSystem:
         FaceFactor
             Look at ``inertia_ok`` before trusting that the solution is a descent direction.
         """
-        return self._timed(self._path, W, J, dual_h, free, active, sigma)
+        self.account.enter(FACTORIZATION)
+        try:
+            factor = self._shorter_way(W, J, dual_h, free, active, sigma)
+        finally:
+            self.account.leave()
+        factor.account = self.account
+        return factor
+
+    def _shorter_way(
+        self,
+        W: MatrixLike,
+        J: FloatArray | sp.csr_array | None,
+        dual_h: float | FloatArray,
+        free: BoolArray,
+        active: BoolArray,
+        sigma: float | FloatArray,
+    ) -> FaceFactor:
+        by_rows = self._range_space
+        if by_rows is not None and self._eliminates(W):
+            dual = np.asarray(dual_h) if np.ndim(dual_h) else np.zeros(self.ml)
+            found = by_rows.factorize(W, dual, free, active, sigma)
+            if found is not None:
+                return found
+        return self._path.factorize(W, J, dual_h, free, active, sigma)
 
     def factorize_full(
         self,
@@ -165,11 +200,20 @@ class KKTSystem:
         factor.account = account
         return factor
 
+    def _eliminates(self, W: MatrixLike) -> bool:
+        """Whether eliminating the variables first is the shorter way."""
+        if self._range_space is None or isinstance(W, LowRank):
+            return False
+        path = self._path
+        return self._range_space.pays(W, path if isinstance(path, SparseKKT) else None)
+
     def is_heavy(self, W: MatrixLike, J: FloatArray | sp.csr_array | None) -> bool:
         """Whether a factorization costs as much as many solves: the factor is nearly full."""
-        if isinstance(W, LowRank) or not isinstance(self._path, SparseKKT):
+        if isinstance(W, LowRank):
             return False
-        return self._path.is_heavy(W, J)
+        if self._eliminates(W):
+            return True
+        return isinstance(self._path, SparseKKT) and self._path.is_heavy(W, J)
 
     def factorize_convex(
         self,

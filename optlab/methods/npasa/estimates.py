@@ -17,7 +17,7 @@ import numpy as np
 
 from optlab.linalg.low_rank import LowRank
 from optlab.methods.npasa.state import Estimate
-from optlab.methods.pasa.kernel import multiplier_error
+from optlab.methods.pasa.iterate import multiplier_error
 from optlab.methods.pasa.working_set import active_at
 
 if TYPE_CHECKING:

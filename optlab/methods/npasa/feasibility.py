@@ -17,7 +17,8 @@ import numpy as np
 from optlab.methods.npasa.augmented import AugmentedLagrangian
 from optlab.methods.npasa.estimates import estimate
 from optlab.methods.npasa.phase_one import kernel_for
-from optlab.methods.pasa.kernel import FAILED, Phase, feasible
+from optlab.methods.pasa.iterate import Phase
+from optlab.methods.pasa.kernel import FAILED, feasible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from optlab.linesearch import LineSearchOptions
     from optlab.methods.npasa.phase_one import InnerLimits
     from optlab.methods.npasa.state import Estimate, Workspace
-    from optlab.methods.pasa.kernel import KernelState
+    from optlab.methods.pasa.iterate import KernelState
     from optlab.typing import Vector
 
 __all__ = ["least_infeasible", "minimize_infeasibility"]

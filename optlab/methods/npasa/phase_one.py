@@ -17,12 +17,13 @@ import numpy as np
 
 from optlab.methods.npasa.augmented import AugmentedLagrangian
 from optlab.methods.npasa.estimates import estimate
-from optlab.methods.pasa.kernel import Kernel, Phase
+from optlab.methods.pasa.iterate import Phase
+from optlab.methods.pasa.kernel import Kernel
 
 if TYPE_CHECKING:
     from optlab.linesearch import LineSearchOptions
     from optlab.methods.npasa.state import Estimate, Workspace
-    from optlab.methods.pasa.kernel import KernelState
+    from optlab.methods.pasa.iterate import KernelState
     from optlab.typing import Vector
 
 __all__ = [

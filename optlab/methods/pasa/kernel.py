@@ -20,7 +20,6 @@ References
 
 from __future__ import annotations
 
-import enum
 import math
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -31,6 +30,7 @@ import numpy as np
 from optlab.errors import EvaluationError
 from optlab.linalg.polyhedron import EmptyPolyhedronError
 from optlab.linesearch import LineSearchOptions, Reference, approximate_wolfe
+from optlab.methods.pasa.iterate import KernelState, Phase, multiplier_error
 from optlab.methods.pasa.objective import guarded_value
 from optlab.methods.pasa.working_set import WorkingSet, active_at
 
@@ -39,75 +39,11 @@ if TYPE_CHECKING:
     from optlab.linalg.projection import Projector
     from optlab.methods.pasa.face import FaceSolver, FaceStep
     from optlab.methods.pasa.krylov_face import KrylovFaceSolver
+    from optlab.methods.pasa.model import QuadraticModel
     from optlab.methods.pasa.objective import PolyhedralObjective
     from optlab.typing import Vector
 
-__all__ = ["Kernel", "KernelState", "Phase", "multiplier_error"]
-
-
-class Phase(enum.Enum):
-    """Which of PASA's two phases made the last step."""
-
-    START = "start"
-    GRADIENT_PROJECTION = "gp"
-    FACE = "face"
-    BLOCKED = "blocked"
-    """Neither phase found a lower point: the iterate is as good as rounding allows."""
-
-
-@dataclass(frozen=True, slots=True)
-class KernelState:
-    """One iterate of PASA; arrays are read-only by convention."""
-
-    x: Vector
-    value: float
-    gradient: Vector
-    held: WorkingSet
-    row_multipliers: Vector
-    """(ml,) multipliers of the rows of A."""
-
-    reduced: Vector
-    """(n,) gradient + A' row_multipliers; minus the bound multipliers at a solution."""
-
-    error: float
-    """Em1 of the iterate: see :func:`multiplier_error`."""
-
-    phase: Phase
-    step_norm: float = math.inf
-    sigma: float = 0.0
-    block_multipliers: Vector | None = None
-    """(mh,) nu of the last face step: second-order multiplier change of a penalty block."""
-
-    unbounded: bool = False
-    """Whether the objective fell below every threshold along a feasible ray."""
-
-    evaluations: int = 0
-    """Trial points of the last step."""
-
-    radius: float = math.inf
-    """Longest model step that is tried next (max-norm): some times the last one, if that was cut."""
-
-    reference: Reference | None = None
-    """What the nonmonotone search compares with; None stands for the value itself."""
-
-
-def multiplier_error(
-    x: Vector, reduced: Vector, mu: Vector, row_values: Vector, polyhedron: Polyhedron
-) -> float:
-    """Evaluate E_m1 over Omega: |grad L|^2 + |min(mu, -r)|^2, square root.
-
-    The bound multipliers are chosen best: with ``t = grad + A'mu`` a component contributes
-    ``min(|t|, dist)``, dist being the distance to the bound that -t points to. (The difference
-    ``P[lo,hi](x - t) - x`` is the same number, but rounds to zero where x is large.)
-    """
-    distance = np.where(reduced > 0.0, x - polyhedron.lo, polyhedron.hi - x)
-    projected = np.minimum(np.abs(reduced), np.maximum(distance, 0.0))
-    total = float(projected @ projected)
-    if mu.size:
-        slack = np.where(mu > 0.0, polyhedron.bu - row_values, row_values - polyhedron.bl)
-        loss = np.minimum(np.abs(mu), np.maximum(slack, 0.0))
-        total += float(loss @ loss)
-    return math.sqrt(total)
+__all__ = ["FAILED", "Kernel", "feasible"]
 
 
 UNBOUNDED_VALUE = -1e20
@@ -123,6 +59,10 @@ ROW_TOLERANCE = 1e-11
 
 LONGEST_STEP = 1e25
 """Cap of the line search's expansion: far enough to tell an unbounded objective."""
+
+BLIND_STEPS = 20
+"""Iterations in a row that may do without second derivatives where they cannot be evaluated: they may be
+infinite on a boundary, and a few gradient steps lead away from it."""
 
 FAILED = (EvaluationError, EmptyPolyhedronError)
 """What a trial point may raise: from far away the projection cannot tell a feasible set from an empty one."""
@@ -168,19 +108,31 @@ class Kernel:
     # -- one iteration -----------------------------------------------------------------------
 
     def step(self, state: KernelState) -> KernelState:
-        """Take one iteration: a face step, or a gradient projection step where that fails."""
+        """Take one iteration: a face step, or a gradient projection step where that fails.
+
+        Raises
+        ------
+        EvaluationError
+            When second derivatives could not be evaluated ``BLIND_STEPS`` times in a row.
+        """
+        moved = None
         try:
-            moved = self._face_step(state)
-        except FAILED:
-            moved = None
+            model = self.objective.model(state.x)
+        except EvaluationError:
+            if state.blind >= BLIND_STEPS:
+                raise
+            state = replace(state, blind=state.blind + 1)
+        else:
+            state = replace(state, blind=0)
+            with suppress(*FAILED):
+                moved = self._face_step(state, model)
         moved = moved or self._gradient_projection_step(state)
         if moved is None:
             with suppress(EmptyPolyhedronError):
                 moved = self._same_point(state, self._projection_multipliers(state))
         return moved or replace(state, phase=Phase.BLOCKED, step_norm=0.0)
 
-    def _face_step(self, state: KernelState) -> KernelState | None:
-        model = self.objective.model(state.x)
+    def _face_step(self, state: KernelState, model: QuadraticModel) -> KernelState | None:
         held = state.held
         if state.phase is Phase.START or not state.row_multipliers.size:
             held = self._binding(state)
@@ -374,7 +326,7 @@ class Kernel:
         step_norm = float(np.max(np.abs(x_new - state.x), initial=0.0))
         new = self._state(x_new, mu, more.pop("phase"))
         reference = (state.reference or Reference.at(state.value)).after(new.value)
-        return replace(new, step_norm=step_norm, reference=reference, **more)
+        return replace(new, step_norm=step_norm, reference=reference, blind=state.blind, **more)
 
     def _state(self, x: Vector, mu: Vector, phase: Phase) -> KernelState:
         poly = self.polyhedron

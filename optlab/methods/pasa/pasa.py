@@ -27,7 +27,8 @@ from optlab.linalg.structure import Structure
 from optlab.linesearch import LineSearchOptions
 from optlab.methods.pasa.convexify import Convexifier
 from optlab.methods.pasa.face import FaceSolver
-from optlab.methods.pasa.kernel import Kernel, KernelState, Phase
+from optlab.methods.pasa.iterate import KernelState, Phase
+from optlab.methods.pasa.kernel import Kernel
 from optlab.methods.pasa.krylov_face import KrylovFaceSolver
 from optlab.methods.pasa.objective import Curvature, OracleObjective
 from optlab.methods.standard_form import StandardForm

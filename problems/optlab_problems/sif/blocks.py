@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from optlab.typing import Vector
+from optlab_problems.expressions.graph import Graph
+from optlab_problems.expressions.operations import VECTOR
+from optlab_problems.sif.errors import fail
 from optlab_problems.sif.functions import Functions
-from optlab_problems.sif.graph import Graph
-from optlab_problems.sif.operations import VECTOR
 from optlab_problems.sif.structure import ElementSet, GroupSet
 from optlab_problems.sif.tape import Tape
 from optlab_problems.sif.types import element_expressions, group_expressions
@@ -75,7 +76,7 @@ class ElementBlock:
     """
 
     def __init__(self, members: ElementSet, functions: Functions, *, single: bool) -> None:
-        graph = Graph()
+        graph = Graph(fail=fail)
         self.count = members.elements.size
         self.variables = members.variables
         inputs = [graph.input(f"v{i}") for i in range(len(members.kind.variables))]
@@ -119,7 +120,7 @@ class GroupBlock:
     """
 
     def __init__(self, members: GroupSet, functions: Functions, *, single: bool) -> None:
-        graph = Graph()
+        graph = Graph(fail=fail)
         self.groups = members.groups
         argument = graph.input("t")
         parameters, varying = _parameters(graph, members.kind.parameters, members.parameters)

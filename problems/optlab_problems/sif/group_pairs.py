@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from optlab.typing import Indices
-from optlab_problems.sif.patterns import Pattern
+from optlab_problems.expressions.patterns import Pattern
 
 __all__ = ["Pairs", "count_pairs", "list_pairs"]
 

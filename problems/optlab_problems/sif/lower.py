@@ -8,10 +8,10 @@ collection calls it a trap: the mathematics is the double reading, which is the 
 
 from __future__ import annotations
 
+from optlab_problems.expressions.graph import Graph
 from optlab_problems.sif.errors import SifError, fail
 from optlab_problems.sif.fortran import Binary, Call, Logical, Name, Number, Tree, Unary
 from optlab_problems.sif.functions import Functions, Statement
-from optlab_problems.sif.graph import Graph
 
 __all__ = ["Scope"]
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from optlab.typing import Mask, Matrix, Vector
+from optlab.typing import Mask
+from optlab_problems.expressions.verbs import Plan, Verbs
 from optlab_problems.sif.cards import read_cards
 from optlab_problems.sif.decode import decode_data
 from optlab_problems.sif.errors import Limits
@@ -34,7 +32,7 @@ _SCALAR_OPERATIONS = 3000
 _SCALAR_PER_VECTOR = 8
 
 
-class SifModel:
+class SifModel(Verbs):
     """A problem from a SIF file: its arrays, and the five verbs.
 
     Parameters
@@ -78,18 +76,16 @@ class SifModel:
         m = int((~self.structure.objective).sum())
         if dense is None:
             dense = self.structure.n <= _DENSE_UP_TO and m <= _DENSE_UP_TO
-        self._plan: VectorPlan | ScalarPlan = VectorPlan(
+        vector = VectorPlan(
             self.structure, elements, groups, dense=dense, single=single,
             pattern_limit=limits.pattern_entries,
         )  # fmt: skip
-        if dense and self._plan.scalar_operations <= _SCALAR_OPERATIONS:
+        plan: Plan = vector
+        if dense and vector.scalar_operations <= _SCALAR_OPERATIONS:
             scalar = ScalarPlan(unroll(self.structure, elements, groups, single=single))
-            if scalar.size <= _SCALAR_PER_VECTOR * self._plan.vector_operations:
-                self._plan = scalar
-        # The plan keeps results of the last point, so threads must take turns.
-        self._lock = Lock()
-        self._product_key: tuple[bytes, bytes, float] | None = None
-        self._product_matrix: Any = None
+            if scalar.size <= _SCALAR_PER_VECTOR * vector.vector_operations:
+                plan = scalar
+        super().__init__(plan)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A worker process reads the file again: that is cheaper than moving patterns.
@@ -106,50 +102,6 @@ class SifModel:
         """Names of the constraint rows."""
         s = self.structure
         return tuple(n for n, free in zip(s.group_names, s.objective, strict=True) if not free)
-
-    @property
-    def has_hessian(self) -> bool:
-        """Whether the Hessian's pattern is within its limit; products are always available."""
-        return self._plan.has_hessian
-
-    def objective(self, x: Vector) -> float:
-        """Return f(x)."""
-        with self._lock:
-            return self._plan.objective(x)
-
-    def gradient(self, x: Vector) -> Vector:
-        """Return the gradient of f, (n,)."""
-        with self._lock:
-            return self._plan.gradient(x)
-
-    def constraints(self, x: Vector) -> Vector:
-        """Return c(x), (m,)."""
-        with self._lock:
-            return self._plan.constraints(x)
-
-    def jacobian(self, x: Vector) -> Matrix:
-        """Return the Jacobian of c, (m, n)."""
-        with self._lock:
-            return self._plan.jacobian(x)
-
-    def hessian(self, x: Vector, y: Vector, sigma: float) -> Matrix:
-        """Return sigma Hess f(x) + sum y_i Hess c_i(x), (n, n)."""
-        with self._lock:
-            return self._plan.hessian(x, y, sigma)
-
-    def hprod(self, x: Vector, y: Vector, sigma: float, v: Vector) -> Vector:
-        """Return the product of `hessian` with v, (n,)."""
-        with self._lock:
-            if isinstance(self._plan, VectorPlan) and not self._plan.has_hessian:
-                return self._plan.hprod(x, y, sigma, v)
-            key = (x.tobytes(), y.tobytes(), sigma)
-            if key != self._product_key:
-                # Krylov methods ask for many products with one matrix.
-                self._product_matrix = self._plan.hessian(x, y, sigma)
-                self._product_key = key
-            with np.errstate(all="ignore"):
-                product: Vector = self._product_matrix @ v
-            return product
 
 
 def _again(

@@ -74,12 +74,7 @@ def read_sif(
     has_rows = s.cl.size > 0
     try:
         return Problem(
-            objective=model.objective,
-            gradient=model.gradient,
-            hessian=model.hessian if model.has_hessian else None,
-            hprod=model.hprod,
-            constraints=model.constraints if has_rows else None,
-            jacobian=model.jacobian if has_rows else None,
+            **model.functions(rows=has_rows),
             x0=s.x0,
             lb=s.lb,
             ub=s.ub,

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from optlab.typing import Indices, Vector
-from optlab_problems.sif.graph import Graph
-from optlab_problems.sif.operations import SCALAR
-from optlab_problems.sif.patterns import add_up
+from optlab_problems.expressions.graph import Graph
+from optlab_problems.expressions.operations import SCALAR
+from optlab_problems.expressions.patterns import add_up
 from optlab_problems.sif.tape import Tape
 from optlab_problems.sif.unroll import Unrolled
 
@@ -103,6 +103,10 @@ class ScalarPlan:
         weights[1:] = y
         entries = entries * weights[self._weights]
         return add_up(self._slots, entries[self._sources], n * n).reshape(n, n)
+
+    def hprod(self, x: Vector, y: Vector, sigma: float, v: Vector) -> Vector:
+        """Return the product of the Hessian with v, (n,)."""
+        return self.hessian(x, y, sigma) @ v
 
     def _prepare_hessian(
         self, graph: Graph, hessian: list[tuple[int, int, int, int]], registers: list[int]

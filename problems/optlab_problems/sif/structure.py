@@ -9,15 +9,17 @@ s the scale of the group.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from optlab.typing import Indices, Mask, Vector
+from optlab_problems.expressions.patterns import add_up
 from optlab_problems.sif.draft import Draft, ElementType, GroupType
 from optlab_problems.sif.draft import Vector as DraftVector
 from optlab_problems.sif.errors import SifError
-from optlab_problems.sif.patterns import add_up
 
 __all__ = ["ElementSet", "GroupSet", "Structure", "build_structure"]
 
@@ -224,31 +226,35 @@ def _element_set(
     draft: Draft, file: str, kind: ElementType, used: Indices, positions: list[int]
 ) -> ElementSet:
     olds = used[positions].tolist()
-    try:
-        variables = [
-            [draft.element_variables[e][name] for e in olds] for name in kind.variables
-        ]
-        parameters = [
-            [draft.element_parameters[e][name] for e in olds] for name in kind.parameters
-        ]
-    except KeyError as missing:
-        name = missing.args[0]
-        element = next(
-            draft.elements[e]
-            for e in olds
-            if name not in draft.element_variables[e]
-            and name not in draft.element_parameters[e]
-        )
-        raise SifError(
-            f"element {element!r} of type {kind.name!r} is used without a value for {name}",
-            file,
-        ) from None
+    # A name may be missing as a variable although a parameter of the same name has a value.
+    variables = _given(draft, file, kind, (kind.variables, draft.element_variables), olds)
+    parameters = _given(draft, file, kind, (kind.parameters, draft.element_parameters), olds)
     return ElementSet(
         kind,
         np.array(positions, dtype=np.intp),
         np.array(variables, dtype=np.intp).reshape(len(kind.variables), len(olds)),
         np.array(parameters, dtype=float).reshape(len(kind.parameters), len(olds)),
     )
+
+
+def _given(
+    draft: Draft,
+    file: str,
+    kind: ElementType,
+    wanted: tuple[Sequence[str], Sequence[Mapping[str, Any]]],
+    elements: list[int],
+) -> list[list[Any]]:
+    """Return what the elements have under the names of their type, a list per name."""
+    names, values = wanted
+    for name in names:
+        for element in elements:
+            if name not in values[element]:
+                raise SifError(
+                    f"element {draft.elements[element]!r} of type {kind.name!r} is used without a "
+                    f"value for {name}",
+                    file,
+                )
+    return [[values[element][name] for element in elements] for name in names]
 
 
 def _group_sets(draft: Draft, file: str) -> tuple[GroupSet, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from optlab_problems.sif.graph import Graph
+from optlab_problems.expressions.graph import Graph
 
 __all__ = ["Tape"]
 

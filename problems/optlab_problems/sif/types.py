@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from optlab_problems.expressions.graph import Graph
 from optlab_problems.sif.draft import ElementType, GroupType
 from optlab_problems.sif.errors import SifError
 from optlab_problems.sif.functions import Functions, Statement, TypeBody
-from optlab_problems.sif.graph import Graph
 from optlab_problems.sif.lower import Scope
 
 Key = TypeVar("Key", int, tuple[int, int])

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from optlab_problems.expressions.graph import Graph
 from optlab_problems.sif.draft import GroupType
+from optlab_problems.sif.errors import fail
 from optlab_problems.sif.functions import Functions
-from optlab_problems.sif.graph import Graph
 from optlab_problems.sif.structure import Structure
 from optlab_problems.sif.types import (
     ElementExpressions,
@@ -65,7 +66,7 @@ class _Unroller:
         self.s = structure
         self.groups = groups
         self.single = single
-        self.graph = graph = Graph()
+        self.graph = graph = Graph(fail=fail)
         self.x = [graph.input(f"x{i}") for i in range(structure.n)]
         self.result = Unrolled(graph, self.x)
         self.expressions: dict[int, ElementExpressions] = {}

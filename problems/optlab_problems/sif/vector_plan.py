@@ -14,10 +14,15 @@ from typing import Any
 import numpy as np
 
 from optlab.typing import Matrix, Vector
+from optlab_problems.expressions.patterns import (
+    Pattern,
+    RectangularMatrix,
+    SymmetricPattern,
+    add_up,
+)
 from optlab_problems.sif.blocks import ElementBlock, GroupBlock
 from optlab_problems.sif.functions import Functions
 from optlab_problems.sif.group_pairs import count_pairs, list_pairs
-from optlab_problems.sif.patterns import Pattern, RectangularMatrix, SymmetricPattern, add_up
 from optlab_problems.sif.structure import Structure
 from optlab_problems.sif.uses import Layout
 

@@ -109,3 +109,22 @@ def test_the_answer_does_not_depend_on_chance() -> None:
     seen.clear()
     find_linear_rows(Oracle(watched), problem.x0)
     assert seen == first
+
+
+def test_rounding_between_near_points_is_not_taken_for_curvature() -> None:
+    """A warm start is near the solution, and the terms of an active affine row cancel there."""
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((20, 7))
+    x0 = rng.standard_normal(7)
+    b = A @ x0
+    problem = rows([], [], x0=x0, cl=np.zeros(20), cu=np.zeros(20)).replace(
+        objective=lambda x: float(x @ x), constraints=lambda x: A @ x - b, jacobian=lambda _x: A
+    )
+    near = x0 + 1e-8 * rng.standard_normal(7)
+    assert still_linear(Oracle(problem), x0, near).all()
+
+
+def test_curvature_between_near_points_still_shows() -> None:
+    problem = rows([PRODUCT[0]], [PRODUCT[1]], x0=np.ones(2))
+    near = np.array([1.0 + 1e-7, 1.0 - 1e-7])
+    assert not still_linear(Oracle(problem), problem.x0, near).any()

@@ -12,6 +12,7 @@ import pytest
 import optlab
 from optlab import PointStatus, Result, StopReason
 from optlab.errors import ProblemError
+from optlab_problems import catalog
 
 TOL = 1e-6
 INF = np.inf
@@ -347,3 +348,32 @@ def test_unbounded_along_a_curve(*, hessian: bool) -> None:
         PointStatus.UNKNOWN,
     )
     assert result.fun < -1e6
+
+
+@pytest.mark.parametrize("name", ["hs71", "hs6", "hs35"])
+def test_a_hessian_that_never_can_be_evaluated_ends_the_solve(name: str) -> None:
+    """Gradient steps would go on for very long; what failed is said instead."""
+
+    def broken(_x: Any, _y: Any, _sigma: float) -> Any:
+        raise ZeroDivisionError("no second derivatives")
+
+    result = optlab.minimize(catalog.load(name).replace(hessian=broken), method="npasa")
+    assert result.stop is StopReason.EVAL_ERROR
+    assert "hessian" in result.message
+    assert "no second derivatives" in result.message
+    assert result.evaluations["hessian"] < 50
+
+
+def test_a_hessian_that_is_infinite_on_the_boundary_does_not_end_it() -> None:
+    """x^1.5 at its lower bound 0, where the start is: second derivatives are infinite there."""
+    problem = optlab.Problem(
+        objective=lambda x: float(np.sum(x**1.5) - x.sum()),
+        gradient=lambda x: 1.5 * np.sqrt(x) - 1.0,
+        hessian=lambda x, _y, sigma: sigma * np.diag(0.75 / np.sqrt(x)),
+        x0=np.zeros(3),
+        lb=0.0,
+    )
+    with np.errstate(divide="ignore"):
+        result = optlab.minimize(problem, method="pasa")
+    assert result.success
+    assert result.x == pytest.approx(np.full(3, 4.0 / 9.0))

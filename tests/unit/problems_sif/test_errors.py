@@ -117,6 +117,8 @@ def test_the_base_problem_is_right(tmp_path: Path) -> None:
         (25, " E  ROW       E2", "element 'E2' is not defined"),
         (29, " Q  T", "I, R, L, M or F is needed"),
         (33, " T  CUBE", "element type 'SQ' is used but its T card is missing"),
+        # The element has a variable V, the type wants a parameter of this name.
+        (15, " EP SQ        V", "'E1' of type 'SQ' is used without a value for V"),
         (34, " A  U                   P * V", "U is not declared"),
         (34, " A  T                   P * W", "W has no value here"),
         (34, " A  T                   P * ( V", r"'\)' is needed"),

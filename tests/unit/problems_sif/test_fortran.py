@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from optlab_problems.expressions.graph import Graph
+from optlab_problems.expressions.operations import SCALAR, VECTOR
 from optlab_problems.sif.cards import Card
 from optlab_problems.sif.errors import SifError
 from optlab_problems.sif.fortran import parse
 from optlab_problems.sif.functions import Functions
-from optlab_problems.sif.graph import Graph
 from optlab_problems.sif.lower import Scope
-from optlab_problems.sif.operations import SCALAR, VECTOR
 from optlab_problems.sif.tape import Tape
 
 

@@ -208,5 +208,5 @@ def test_the_three_plans_agree_on_hessians(model: Model) -> None:
     matrix: Any = sparse_model.hessian(x, y, 0.5)
     assert matrix.toarray() / scale == pytest.approx(expected / scale, abs=1e-12)
     v = np.arange(1.0, x.size + 1)
-    product = sparse_model._plan.hprod(x, y, 0.5, v)  # type: ignore[union-attr]
+    product = sparse_model._plan.hprod(x, y, 0.5, v)
     assert product / scale == pytest.approx(expected @ v / scale, abs=1e-11)

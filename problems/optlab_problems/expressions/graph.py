@@ -1,21 +1,26 @@
 """Expressions as one graph of operations without repetitions.
 
-Every distinct operation is one node (hash consing), so a subexpression that stands in F, G and H lines
-is computed once. Constants are folded with the scalar operations.
+Every distinct operation is one node (hash consing), so a subexpression that occurs twice is computed
+once. Constants are folded with the scalar operations.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import NoReturn
 
-from optlab_problems.sif.errors import fail
-from optlab_problems.sif.operations import SCALAR
+from optlab.errors import ParseError
+from optlab_problems.expressions.operations import SCALAR
 
 __all__ = ["Graph"]
 
 #: Integer powers up to here become multiplications: faster than pow, and what compilers do.
 _LARGEST_EXPANDED_POWER = 16
+
+
+def _refuse(message: str) -> NoReturn:
+    raise ParseError(message)
 
 
 class Graph:
@@ -25,14 +30,19 @@ class Graph:
     ----------
     limit
         Nodes that are accepted.
+    fail
+        Called with a sentence when there are more; raises the reader's own error.
     """
 
-    def __init__(self, limit: int = 5_000_000) -> None:
+    def __init__(
+        self, limit: int = 5_000_000, fail: Callable[[str], NoReturn] = _refuse
+    ) -> None:
         self.operations: list[str] = []
         self.operands: list[tuple[int, ...]] = []
         self.constants: dict[int, float | bool] = {}
         self._known: dict[tuple[object, ...], int] = {}
         self._limit = limit
+        self._fail = fail
 
     def constant(self, value: float | bool) -> int:
         """Return the node of a constant."""
@@ -86,6 +96,23 @@ class Graph:
         for node in nodes:
             total = self.apply("add", total, node)
         return total
+
+    def combination(self, constant: float, terms: Mapping[int, float]) -> int:
+        """Return constant + the sum of coefficient * node, one node however many terms there are.
+
+        The operands of a node ``sum`` are the constant, then coefficient and node of every term.
+        """
+        terms = {node: factor for node, factor in terms.items() if factor != 0.0}
+        if not terms:
+            return self.constant(constant)
+        if len(terms) == 1 and constant == 0.0 and 1.0 in terms.values():
+            return next(iter(terms))
+        operands = [self.constant(constant)]
+        for node in sorted(terms):
+            operands += [self.constant(terms[node]), node]
+        key = ("sum", *operands)
+        known = self._known.get(key)
+        return self._define(key, "sum", tuple(operands)) if known is None else known
 
     def scaled(self, factor: float, node: int) -> int:
         """Return factor * node; zero when the factor is zero."""
@@ -146,7 +173,7 @@ class Graph:
     ) -> int:
         node = len(self.operations)
         if node >= self._limit:
-            fail(f"the expressions of this file need more than {self._limit} operations")
+            self._fail(f"the expressions of this file need more than {self._limit} operations")
         self._known[key] = node
         self.operations.append(operation)
         self.operands.append(operands)

@@ -74,6 +74,23 @@ def _sinh(a: float) -> float:
         return math.copysign(_INF, a)
 
 
+def _atanh(a: float) -> float:
+    if abs(a) == 1.0:
+        return math.copysign(_INF, a)
+    try:
+        return math.atanh(a)
+    except ValueError:
+        return _NAN
+
+
+def _floor(a: float) -> float:
+    return float(math.floor(a)) if math.isfinite(a) else a
+
+
+def _ceil(a: float) -> float:
+    return float(math.ceil(a)) if math.isfinite(a) else a
+
+
 def _mod(a: float, b: float) -> float:
     # Fortran's MOD keeps the sign of its first argument, as C's fmod does.
     try:
@@ -127,11 +144,13 @@ SCALAR: dict[str, Callable[..., Any]] = {
     "sin": _total(math.sin), "cos": _total(math.cos), "tan": _total(math.tan),
     "asin": _total(math.asin), "acos": _total(math.acos), "atan": math.atan,
     "sinh": _sinh, "cosh": _total(math.cosh), "tanh": math.tanh,
+    "asinh": math.asinh, "acosh": _total(math.acosh), "atanh": _atanh,
+    "floor": _floor, "ceil": _ceil,
     "erf": math.erf, "erfc": math.erfc, "gamma": _special(special.gamma),
     "loggamma": _special(special.gammaln), "single": _single,
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
     "==": operator.eq, "!=": operator.ne,
-    "and": lambda a, b: a and b, "or": lambda a, b: a or b, "not": operator.not_,
+    "and": lambda a, b: bool(a and b), "or": lambda a, b: bool(a or b), "not": operator.not_,
     "choose": _choose,
 }  # fmt: skip
 
@@ -143,6 +162,8 @@ VECTOR: dict[str, Callable[..., Any]] = {
     "trunc": np.trunc, "nint": _nearest_array, "sqrt": np.sqrt, "exp": np.exp, "log": np.log,
     "log10": np.log10, "sin": np.sin, "cos": np.cos, "tan": np.tan, "asin": np.arcsin,
     "acos": np.arccos, "atan": np.arctan, "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh,
+    "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh,
+    "floor": np.floor, "ceil": np.ceil,
     "erf": special.erf, "erfc": special.erfc, "gamma": special.gamma,
     "loggamma": special.gammaln,
     "single": lambda a: np.asarray(a, dtype=np.float32).astype(np.float64),
