@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 import optlab
 from optlab.bench.arguments import add_arguments as add_bench
-from optlab.cli import ampl, solve, tables, verify
+from optlab.cli import ampl, check, solve, tables, verify
 from optlab.cli.codes import BAD_INPUT
 from optlab.errors import OptlabError
 
@@ -24,7 +24,7 @@ _DIALECTS: tuple[Callable[[Sequence[str], IO[str]], int | None], ...] = (ampl.an
 """Command lines of other systems that the executable understands, such as ``optlab stub -AMPL``. Each
 runs and returns its exit code, or returns None when the arguments are not in its dialect."""
 
-_COMMANDS = (solve.add, verify.add, tables.add)
+_COMMANDS = (solve.add, check.add, verify.add, tables.add)
 """Each adds its parsers to the subcommands, with ``run(arguments, stream) -> exit code`` as a default."""
 
 

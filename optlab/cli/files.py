@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from optlab.core.problem import Problem
 
-__all__ = ["add_file", "existing", "pairs", "read_problem"]
+__all__ = ["add_file", "existing", "pairs", "read_problem", "write_json"]
 
 
 def add_file(parser: argparse.ArgumentParser) -> None:
@@ -66,3 +67,9 @@ def pairs(flag: str, texts: list[str]) -> dict[str, Any]:
             raise OptionError(f"{flag} {text!r} is not of the form NAME=VALUE")
         found[key.strip()] = value(given.strip())
     return found
+
+
+def write_json(content: Mapping[str, Any], path: Path) -> None:
+    """Write findings; numbers that are not finite have been made null."""
+    text = json.dumps(content, indent=1, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")

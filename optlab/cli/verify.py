@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from optlab.cli.codes import NO, YES
+from optlab.cli.files import write_json
 
 if TYPE_CHECKING:
     import argparse
@@ -35,8 +35,7 @@ def _verify(arguments: argparse.Namespace, stream: IO[str]) -> int:
 
     found = verify(arguments.report, arguments.file, tol=arguments.tol)
     if arguments.json is not None:
-        text = json.dumps(found.as_dict(), indent=1, allow_nan=False)
-        arguments.json.write_text(text + "\n", encoding="utf-8")
+        write_json(found.as_dict(), arguments.json)
     if not arguments.quiet:
         stream.write(f"{found}\n")
     return YES if found else NO

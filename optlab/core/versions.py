@@ -7,7 +7,7 @@ import platform
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 
-import optlab
+from optlab.version import __version__
 
 __all__ = ["platform_name", "versions"]
 
@@ -29,7 +29,7 @@ def versions(package: str = "") -> dict[str, str]:
 @cache
 def _versions(package: str) -> tuple[tuple[str, str], ...]:
     """Look them up once: reading the metadata of all distributions takes a tenth of a second."""
-    found = {"optlab": optlab.__version__, "python": platform.python_version()}
+    found = {"optlab": __version__, "python": platform.python_version()}
     names = list(_EVERYWHERE)
     if package:
         # A distribution need not be named like what it installs: cyipopt-wheels installs cyipopt.
