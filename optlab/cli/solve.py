@@ -36,6 +36,18 @@ def add(commands: Any) -> None:
     solve.add_argument("--max-iter", type=int, metavar="N", help="limit on iterations")
     solve.add_argument("--max-eval", type=int, metavar="N", help="limit on evaluations")
     solve.add_argument("--seed", type=int, metavar="N", help="of the random generator")
+    solve.add_argument(
+        "--derivatives",
+        default="auto",
+        metavar="SCHEME",
+        help="what to do about missing ones: exact (refuse), 2-point, 3-point, complex-step, auto",
+    )
+    solve.add_argument(
+        "--warm-start",
+        type=Path,
+        metavar="REPORT",
+        help="begin at point and multipliers of a report that --json wrote",
+    )
     solve.add_argument("--json", type=Path, metavar="OUT", help="write a report as JSON")
     solve.add_argument(
         "--log", type=Path, metavar="FILE.jsonl", help="write a line per iteration"
@@ -46,9 +58,11 @@ def add(commands: Any) -> None:
 def _solve(arguments: argparse.Namespace, stream: IO[str]) -> int:
     from optlab.core.observers import JsonLines  # noqa: PLC0415 - not needed by the other commands
     from optlab.core.tables import iteration_table  # noqa: PLC0415
-    from optlab.trust.report import write_report  # noqa: PLC0415
+    from optlab.trust.report import read_report, write_report  # noqa: PLC0415
 
     problem = read_problem(arguments.file, pairs("--param", arguments.param))
+    start = arguments.warm_start
+    warm_start = None if start is None else read_report(start).warm_start()
     observers: list[Observer] = []
     if not arguments.quiet:
         observers.append(iteration_table(stream))
@@ -64,6 +78,8 @@ def _solve(arguments: argparse.Namespace, stream: IO[str]) -> int:
         max_time=arguments.max_time,
         observers=observers,
         seed=arguments.seed,
+        warm_start=warm_start,
+        derivatives=arguments.derivatives,
     )
     if arguments.json is not None:
         write_report(result, arguments.json)
