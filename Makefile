@@ -8,7 +8,7 @@ JOBS ?= 2
 export OPTLAB_VENV := $(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint format types layers suite suite-nojit fuzz bench trajectories lock changelog clean
+.PHONY: help setup demo test test-slow lint format types layers suite suite-nojit fuzz bench gallery trajectories lock changelog clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ fuzz: setup  ## feed damaged .nl and .SIF files to the readers (RUNS each; ather
 bench: setup  ## run the benchmarks (minutes; plots and peers are installed first)
 	@$(PY) -m pip install -q --disable-pip-version-check -r requirements/bench.txt
 	@$(RUN) $(PY) scripts/bench.py $(ARGS)
+
+gallery: setup  ## solve the models of docs/gallery, draw their figures, note the times
+	@$(RUN) $(PY) scripts/gallery.py $(ARGS)
 
 trajectories: setup  ## rewrite tests/trajectory/trajectories.jsonl from the solvers as they are now
 	@$(RUN) $(PY) tests/plugins/trajectories.py

@@ -193,6 +193,13 @@ def _later(module: str, verb: str) -> Callable[..., Any]:
     return call
 
 
+def _is_cvxpy_problem(thing: Any) -> bool:
+    return any(cls.__module__ == "cvxpy.problems.problem" for cls in type(thing).__mro__)
+
+
+_CVXPY = "optlab_problems.cvxpy"
+
+
 def _is_pyomo_model(thing: Any) -> bool:
     return any(
         cls.__name__ == "BlockData" and cls.__module__.startswith("pyomo.")
@@ -205,6 +212,14 @@ _NL, _PYOMO = "optlab_problems.nl", "optlab_problems.pyomo"
 _sources: dict[str, ProblemSource] = {
     # Known without entry points, so that a checkout that is not installed works as well.
     "sif": ProblemSource("sif", "CUTEst test problem, read natively", _read_sif, (".sif",)),
+    "cvxpy": ProblemSource(
+        "cvxpy",
+        "cvxpy.Problem that is a disciplined nonlinear program",
+        _later(_CVXPY, "load"),
+        accepts=_is_cvxpy_problem,
+        recall=_later(_CVXPY, "recall"),
+        deliver=_later(_CVXPY, "deliver"),
+    ),
     "nl": ProblemSource(
         "nl",
         "AMPL's .nl format, text and binary",
