@@ -217,6 +217,8 @@ _sources: dict[str, ProblemSource] = {
         "cvxpy.Problem that is a disciplined nonlinear program",
         _later(_CVXPY, "load"),
         accepts=_is_cvxpy_problem,
+        requires="cvxpy",
+        objects="Problem",
         recall=_later(_CVXPY, "recall"),
         deliver=_later(_CVXPY, "deliver"),
     ),

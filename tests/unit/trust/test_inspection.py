@@ -338,3 +338,14 @@ def test_what_is_no_problem_is_refused() -> None:
         optlab.check("model.xyz")
     with pytest.raises(OptionError):
         optlab.check(CLEAN, params={"N": 3})
+
+
+def test_a_model_of_pyomo_is_inspected_by_its_names() -> None:
+    pyo = pytest.importorskip("pyomo.environ")
+    model = pyo.ConcreteModel()
+    model.x = pyo.Var(bounds=(0.0, 1.0), initialize=0.5)
+    model.y = pyo.Var(bounds=(0.0, 1.0), initialize=0.5)
+    model.cost = pyo.Objective(expr=model.x**2 + model.y**2)
+    model.demand = pyo.Constraint(expr=model.x + model.y >= 3.0)
+    found = optlab.check(model)
+    assert [finding.where for finding in found if finding.kind == "conflict"] == [("demand",)]
