@@ -100,19 +100,24 @@ class _Look:
             return
         self.findings += start.infeasible(problem, first)
         self.findings += structure.scaling(problem, first)
-        self._compare(derivatives)
-        self._at_two_points(oracle, first)
+        second = self._second(oracle, first)
+        # Start points like to have zeros that hide errors.
+        self._compare(derivatives, first if second is None else second)
+        if second is not None:
+            self._at_two_points(oracle, first, second)
         self._rank(first)
 
-    def _at_two_points(self, oracle: Oracle, first: Sample) -> None:
-        problem = self.problem
+    def _second(self, oracle: Oracle, first: Sample) -> Sample | None:
         try:
-            second = Sample.at(oracle, near(problem, first.x))
-            wrong = list(rows.nonlinear(problem, oracle, first, second))
+            return Sample.at(oracle, near(self.problem, first.x))
         except EvaluationError as error:
             self.skipped.append(f"empty rows and columns, linear rows: {error}")
-            return
+            return None
+
+    def _at_two_points(self, oracle: Oracle, first: Sample, second: Sample) -> None:
+        problem = self.problem
         self.findings += structure.empty(problem, first, second)
+        wrong = list(rows.nonlinear(problem, oracle, first, second))
         self.findings += wrong
         if wrong:
             self.skipped.append("linear rows against each other, because some are not linear")
@@ -145,7 +150,7 @@ class _Look:
             return
         self.findings += rows.dependent(problem, first)
 
-    def _compare(self, wanted: bool | None) -> None:
+    def _compare(self, wanted: bool | None, at: Sample) -> None:
         n = self.given.n
         if wanted is False or (wanted is None and n > _COMPARED):
             why = (
@@ -156,7 +161,7 @@ class _Look:
             self.skipped.append(f"derivatives: {why}")
             return
         try:
-            found = check_derivatives(self.given)
+            found = check_derivatives(self.given, at.x)
         except (EvaluationError, ProblemError, ArithmeticError) as error:
             self.skipped.append(f"derivatives: {error}")
             return

@@ -349,3 +349,19 @@ def test_a_model_of_pyomo_is_inspected_by_its_names() -> None:
     model.demand = pyo.Constraint(expr=model.x + model.y >= 3.0)
     found = optlab.check(model)
     assert [finding.where for finding in found if finding.kind == "conflict"] == [("demand",)]
+
+
+def test_derivatives_are_compared_at_the_start_where_nothing_near_it_has_a_value() -> None:
+    start = np.array([1.0, 1.0])
+
+    def objective(x: np.ndarray) -> float:
+        # Defined within a thousandth of the start only.
+        return float(x @ x) if np.abs(x - start).max() < 1e-3 else np.nan
+
+    def problem(factor: float) -> optlab.Problem:
+        return optlab.Problem(objective=objective, gradient=lambda x: factor * x, x0=start)
+
+    right, wrong = optlab.check(problem(2.0)), optlab.check(problem(3.0))
+    assert right
+    assert any("empty rows" in reason for reason in right.skipped)
+    assert [finding.kind for finding in wrong] == ["wrong-gradient"]
