@@ -23,6 +23,7 @@ from optlab.core.problem import Problem
 from optlab.core.progress import Progress
 from optlab.core.result import Result
 from optlab.core.status import PointStatus, StopReason
+from optlab.version import __version__
 
 if TYPE_CHECKING:
     from optlab import adapters, problems
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
     from optlab.linalg.projection import project
     from optlab.parametric import Perturbation, sensitivity
     from optlab.series import sequence
-
-__version__ = "0.1.0"
+    from optlab.trust.inspection import check
+    from optlab.trust.report import read_report, write_report
+    from optlab.trust.verification import verify
 
 __all__ = [
     "Certificate",
@@ -44,6 +46,7 @@ __all__ = [
     "StopReason",
     "__version__",
     "adapters",
+    "check",
     "check_derivatives",
     "error_estimators",
     "estimate_derivatives",
@@ -51,9 +54,12 @@ __all__ = [
     "minimize",
     "problems",
     "project",
+    "read_report",
     "sensitivity",
     "sequence",
     "sources",
+    "verify",
+    "write_report",
 ]
 
 
@@ -74,8 +80,12 @@ sys.modules["optlab.methods"].__class__ = _MethodsPackage
 _LAZY = {
     "minimize": "optlab.api",
     "sources": "optlab.api",
+    "check": "optlab.trust.inspection",
     "project": "optlab.linalg.projection",
     "sequence": "optlab.series",
+    "read_report": "optlab.trust.report",
+    "write_report": "optlab.trust.report",
+    "verify": "optlab.trust.verification",
     "sensitivity": "optlab.parametric",
     "Perturbation": "optlab.parametric",
 }

@@ -33,6 +33,7 @@ from optlab.core.records import Records
 from optlab.core.result import Result
 from optlab.core.status import PointStatus
 from optlab.core.tables import iteration_table
+from optlab.core.timing import Timing
 from optlab.errors import OptionError, ProblemError
 
 if TYPE_CHECKING:
@@ -234,7 +235,7 @@ def _solved(task: _Task, problem: Problem, wanted: Differences | None) -> Result
     oracle = Oracle(problem, executor=task.executor)
     if probed:
         problem = problem.replace(linear=find_linear_rows(oracle, task.start))
-        oracle = _again(oracle, problem)
+        oracle = oracle.reopened(problem)
     chosen = task.suited(problem)
     limits, warm, seed = task.limits, task.warm, task.seed
     if not (probed or problem.derivatives == "estimated"):
@@ -254,7 +255,7 @@ def _solved(task: _Task, problem: Problem, wanted: Differences | None) -> Result
     revised = refuted(result, oracle, left, last, probed=probed)
     if revised is None:
         return _counted(result, oracle)
-    again = _again(oracle, revised)
+    again = oracle.reopened(revised)
     return _resumed(result, task.suited(revised), again, limits, task.watchers)
 
 
@@ -328,17 +329,14 @@ def _fitting(label: str, value: Any, size: int) -> Vector:
     return vector
 
 
-def _again(oracle: Oracle, problem: Problem) -> Oracle:
-    """Open a door to the same functions that goes on counting."""
-    renewed = Oracle(problem, executor=oracle.executor)
-    renewed.counts = oracle.counts
-    renewed.callback_time = oracle.callback_time
-    return renewed
-
-
 def _counted(result: Result, oracle: Oracle) -> Result:
     """Bring the work done after the result was made into it."""
-    return replace(result, evaluations=dict(oracle.counts), callback_time=oracle.callback_time)
+    return replace(
+        result,
+        evaluations=dict(oracle.counts),
+        callback_time=oracle.callback_time,
+        timing=Timing.of(oracle.account),
+    )
 
 
 def _left(limits: Limits, result: Result, oracle: Oracle) -> Limits:
@@ -374,4 +372,5 @@ def _resumed(
         iterations=result.iterations + second.iterations,
         time=result.time + second.time,
         history=result.history + second.history,
+        setting=second.setting and replace(second.setting, limits=limits),
     )

@@ -254,6 +254,7 @@ class Series(Iterator[Result]):
             evaluations=sums,
             time=result.time + again.time,
             callback_time=result.callback_time + again.callback_time,
+            timing=result.timing + again.timing,
         ), better is result
 
 

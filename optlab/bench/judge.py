@@ -23,8 +23,7 @@ import numpy as np
 
 from optlab.core.control import Tolerances
 from optlab.core.kkt import Certificate, certificate, error_estimators
-from optlab.core.oracle import Oracle
-from optlab.core.probe import find_linear_rows
+from optlab.core.probe import with_linear_rows
 from optlab.core.status import PointStatus
 from optlab.core.verdict import infeasibility_stationarity
 
@@ -138,13 +137,6 @@ def _claim_holds(
     if claim is PointStatus.INFEASIBLE_STATIONARY:
         if not (math.isfinite(cert.primal) and cert.primal > claimed.ctol):
             return False
-        slope = infeasibility_stationarity(_with_linear(problem), x)
+        slope = infeasibility_stationarity(with_linear_rows(problem), x)
         return slope <= math.sqrt(claimed.tol)
     return True
-
-
-def _with_linear(problem: Problem) -> Any:
-    """Return the problem with its linear rows known, which the measure of infeasibility uses."""
-    if problem.linear is not None or not problem.has_jacobian:
-        return problem
-    return problem.replace(linear=find_linear_rows(Oracle(problem), problem.x0))

@@ -6,18 +6,15 @@ which may run on another machine, and its key names the run in the store.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
-import optlab
 from optlab.core.registry import method_class
+from optlab.core.versions import versions
 from optlab.errors import OptionError
 
 __all__ = ["Derivatives", "MethodSpec", "ProblemSpec", "Settings", "Task", "make_tasks"]
@@ -26,9 +23,6 @@ Derivatives: TypeAlias = Literal["exact", "gradients", "functions"]
 """What a method gets to see: everything, no Hessian, or no derivative at all."""
 
 DERIVATIVES: tuple[str, ...] = get_args(Derivatives)
-
-_EVERYWHERE = ("numpy", "scipy")
-"""Distributions that can change the path of any method."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,13 +197,4 @@ def make_tasks(
 
 def _versions(method: str) -> dict[str, str]:
     """Return the versions of what computes in a run of this method, its optional package included."""
-    found = {"optlab": optlab.__version__, "python": platform.python_version()}
-    names = list(_EVERYWHERE)
-    package = "" if method == "auto" else method_class(method).info.requires
-    if package:
-        # A distribution need not be named like what it installs: cyipopt-wheels installs cyipopt.
-        names += sorted(set(packages_distributions().get(package, [])))
-    for name in names:
-        with contextlib.suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
+    return versions("" if method == "auto" else method_class(method).info.requires)

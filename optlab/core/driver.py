@@ -24,7 +24,9 @@ from optlab.core.problem import Problem
 from optlab.core.progress import Observer, Progress
 from optlab.core.reduction import IDENTITY, Inverse, Multiplied
 from optlab.core.result import Result
+from optlab.core.setting import Setting
 from optlab.core.status import PointStatus, StopReason
+from optlab.core.timing import METHOD, REST, Timing
 from optlab.core.verdict import CertifiedPoint
 from optlab.errors import EvaluationError
 from optlab.typing import Vector
@@ -122,6 +124,8 @@ def run(
     info = RunInfo(method.info.name, oracle.problem.name, oracle.n, oracle.m, method.columns)
     listeners = [o for o in observers if isinstance(o, AbstractObserver)]
     before = oracle.set_limits(limits)
+    account, begun = oracle.account, time.process_time() - oracle.callback_time
+    account.enter(REST)
     try:
         with interruptible(oracle), np.errstate(all="ignore"):
             for listener in listeners:
@@ -138,9 +142,17 @@ def run(
         raise
     finally:
         oracle.restore_limits(before)
+        account.leave()
+        account.cpu[METHOD] += time.process_time() - oracle.callback_time - begun
     history = next((tuple(o.rows) for o in observers if isinstance(o, History)), ())
     result = replace(
-        result, time=time.monotonic() - started, seed=seed, history=history, extras=memory
+        result,
+        time=time.monotonic() - started,
+        timing=Timing.of(account),
+        setting=Setting.of(method, oracle.problem, limits),
+        seed=seed,
+        history=history,
+        extras=memory,
     )
     for listener in listeners:
         listener.close(result)

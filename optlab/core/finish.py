@@ -13,6 +13,7 @@ from optlab.core.control import BudgetSpent
 from optlab.core.kkt import Certificate
 from optlab.core.result import Multipliers, Result
 from optlab.core.status import PointStatus, StopReason
+from optlab.core.timing import CERTIFICATE
 from optlab.core.verdict import CertifiedPoint, certify
 from optlab.errors import EvaluationError
 
@@ -68,16 +69,25 @@ def certify_candidate(
         return candidate.certified
     try:
         at = candidate.multipliers()
-        return certify(
-            oracle,
-            candidate.x,
-            candidate.f,
-            (at.y, at.z),
-            method.tolerances(),
-            unbounded=candidate.unbounded,
-        )
+        return _certify(oracle, candidate, (at.y, at.z), method)
     except _UNCERTIFIABLE:
         return None
+
+
+def _certify(
+    oracle: Oracle,
+    point: Candidate | Incumbent,
+    multipliers: tuple[Vector | None, Vector | None],
+    method: AbstractMethod[Any],
+) -> CertifiedPoint:
+    unbounded = isinstance(point, Candidate) and point.unbounded
+    oracle.account.enter(CERTIFICATE)
+    try:
+        return certify(
+            oracle, point.x, point.f, multipliers, method.tolerances(), unbounded=unbounded
+        )
+    finally:
+        oracle.account.leave()
 
 
 def finish(oracle: Oracle, method: AbstractMethod[Any], x0: Vector, outcome: Outcome) -> Result:
@@ -159,7 +169,7 @@ def _choose(
     if incumbent is None:
         return _bare(oracle, x0, math.nan)
     try:
-        return certify(oracle, incumbent.x, incumbent.f, (None, None), method.tolerances())
+        return _certify(oracle, incumbent, (None, None), method)
     except _UNCERTIFIABLE:
         return _bare(oracle, incumbent.x, incumbent.f)
 

@@ -8,26 +8,36 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from optlab.core.control import BudgetSpent
 from optlab.core.sparse import as_matrix
-from optlab.errors import EvaluationError, ProblemError
+from optlab.errors import EvaluationError, OptlabError, ProblemError
+from optlab.typing import Vector
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from optlab.core.problem import Problem
-    from optlab.typing import Matrix, Vector
+    from optlab.typing import Matrix
 
 __all__ = [
     "FLOAT",
+    "NOTHING",
     "Incumbent",
     "Recent",
     "finite_matrix",
     "finite_number",
     "finite_vector",
+    "guarded",
     "immutable",
     "largest_violation",
     "row_weights",
 ]
 
 FLOAT = np.dtype(np.float64)
+
+NOTHING: Vector = np.zeros(0)
+"""No numbers at all, read-only."""
+NOTHING.flags.writeable = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +86,25 @@ class Recent:
         return self.old_value if key == self.old_key else None
 
 
+def guarded(verb: str, function: Callable[..., Any], x: Any, *more: Any) -> Any:
+    """Call a function of the problem.
+
+    Raises
+    ------
+    EvaluationError
+        When it raises anything of its own; names the function and x.
+    """
+    try:
+        return function(x, *more)
+    except (BudgetSpent, OptlabError):
+        raise
+    except Exception as error:
+        raise EvaluationError(verb, x.real, error) from error
+
+
 def immutable(data: bytes) -> Vector:
     """Wrap bytes as a vector that nobody can write to."""
-    return np.frombuffer(data) if data else _EMPTY
+    return np.frombuffer(data) if data else NOTHING
 
 
 def row_weights(y: Vector, m: int) -> Vector:
@@ -182,7 +208,3 @@ def _check_finite(verb: str, data: Vector, x: Vector) -> None:
     if not math.isfinite(data.dot(data)) and not np.isfinite(data).all():
         i = int(np.flatnonzero(~np.isfinite(data))[0])
         raise EvaluationError(verb, x, f"has entry {i} equal to {data[i]}")
-
-
-_EMPTY: Vector = np.zeros(0)
-_EMPTY.flags.writeable = False

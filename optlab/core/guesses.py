@@ -127,8 +127,7 @@ def believing(
         linear = _not_contradicting(error, oracle.problem)
         if linear is None:
             raise
-        renewed = Oracle(oracle.problem.replace(linear=linear), executor=oracle.executor)
-        renewed.counts, renewed.callback_time = oracle.counts, oracle.callback_time
+        renewed = oracle.reopened(oracle.problem.replace(linear=linear))
         evals, seconds = limits.max_eval, limits.max_time
         left = replace(
             limits,

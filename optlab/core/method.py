@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
 from optlab.core.control import Tolerances
+from optlab.core.packages import is_installed
 from optlab.errors import OptionError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class MethodInfo:
     @property
     def installed(self) -> bool:
         """Whether the optional package is there; looks for it without importing it."""
-        return not self.requires or find_spec(self.requires) is not None
+        return is_installed(self.requires)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,18 +18,21 @@ from optlab.core.control import BudgetSpent, Control, Limits
 from optlab.core.derivatives.estimates import connected
 from optlab.core.guards import (
     FLOAT,
+    NOTHING,
     Incumbent,
     Recent,
     finite_matrix,
     finite_number,
     finite_vector,
+    guarded,
     immutable,
     largest_violation,
     row_weights,
 )
 from optlab.core.problem import Problem
 from optlab.core.status import StopReason
-from optlab.errors import CapabilityError, EvaluationError, OptlabError, ProblemError
+from optlab.errors import CapabilityError, ProblemError
+from optlab.linalg.account import TimeAccount
 from optlab.typing import Mask, Matrix, Vector
 
 if TYPE_CHECKING:
@@ -72,7 +75,7 @@ class Oracle:
     __slots__ = (
         "_constraints", "_control", "_copies", "_gradient", "_gradient_at", "_has_bounds", "_hessian",
         "_hessian_at", "_jacobian", "_jacobian_at", "_max_eval", "_objective", "_shape", "_tracks",
-        "callback_time", "cl", "counts", "ctol", "cu", "derivatives", "executor", "has_gradient",
+        "account", "cl", "counts", "ctol", "cu", "derivatives", "executor", "has_gradient",
         "has_hessian", "has_hprod", "has_jacobian", "incumbent", "lb", "linear", "m", "n", "problem",
         "ub", "x0",
     )  # fmt: skip
@@ -101,14 +104,13 @@ class Oracle:
         self.counts: dict[str, int] = dict.fromkeys(
             ("objective", "gradient", "constraints", "jacobian", "hessian"), 0
         )
-        self.callback_time = 0.0
-        """Seconds of CPU time (``time.process_time``, all threads) spent in the problem so far."""
+        self.account = TimeAccount()
+        """Where the time of the solve goes; a view shares that of its root."""
         self.incumbent: Incumbent | None = None
         self.ctol = 1e-6
         self.executor = executor
         self._control = Control() if control is None else control
-        self._copies = copies
-        self._tracks = tracks
+        self._copies, self._tracks = copies, tracks
         self._max_eval: float = math.inf
         self._shape = (problem.n,)
         self._has_bounds = bool(np.isfinite(problem.lb).any() or np.isfinite(problem.ub).any())
@@ -116,11 +118,13 @@ class Oracle:
         self._gradient_at, self._jacobian_at, self._hessian_at = (
             connected(v, self.sample) for v in verbs
         )
-        self._objective = Recent()
-        self._gradient = Recent()
-        self._constraints = Recent()
-        self._jacobian = Recent()
-        self._hessian = Recent()
+        self._objective, self._gradient, self._hessian = Recent(), Recent(), Recent()
+        self._constraints, self._jacobian = Recent(), Recent()
+
+    @property
+    def callback_time(self) -> float:
+        """Seconds of CPU time (``time.process_time``, all threads) spent in the problem so far."""
+        return sum(self.account.cpu.get(verb, 0.0) for verb in self.counts)
 
     # Verbs --------------------------------------------------------------------------------------
 
@@ -139,7 +143,7 @@ class Oracle:
         f = finite_number("objective", raw, point)
         recent.put(key, f)
         if self._tracks:
-            c = self._constraints.find(key) if self.m else _NO_ROWS
+            c = self._constraints.find(key) if self.m else NOTHING
             if c is not None:
                 self._offer(point, f, c)
         return f
@@ -161,7 +165,7 @@ class Oracle:
     def constraints(self, x: Vector) -> Vector:
         """Evaluate c(x), shape (m,)."""
         if not self.m:
-            return _NO_ROWS
+            return NOTHING
         key = x.tobytes()
         recent = self._constraints
         if key == recent.key:
@@ -248,12 +252,7 @@ class Oracle:
         self.check()
         self.counts[verb] += 1
         x.flags.writeable = False
-        try:
-            return getattr(self.problem, verb)(x)
-        except (BudgetSpent, OptlabError):
-            raise
-        except Exception as error:
-            raise EvaluationError(verb, x.real, error) from error
+        return guarded(verb, getattr(self.problem, verb), x)
 
     # Points -------------------------------------------------------------------------------------
 
@@ -268,7 +267,7 @@ class Oracle:
         if best is not None and best.x.tobytes() == key:
             return best
         f = self._objective.find(key)
-        c = self._constraints.find(key) if self.m else _NO_ROWS
+        c = self._constraints.find(key) if self.m else NOTHING
         if f is None or c is None:
             return None
         point: Vector = immutable(key)
@@ -297,13 +296,16 @@ class Oracle:
         copies
             Set when the functions return buffers that later calls overwrite.
         """
-        return Oracle(
-            problem,
-            control=self._control,
-            copies=copies,
-            tracks=False,
-            executor=self.executor,
-        )
+        view = Oracle(problem, control=self._control, copies=copies, tracks=False)
+        view.executor = self.executor
+        view.account = self.account
+        return view
+
+    def reopened(self, problem: Problem) -> Oracle:
+        """Open a door to the same functions in another problem that goes on counting."""
+        renewed = Oracle(problem, executor=self.executor)
+        renewed.counts, renewed.account = self.counts, self.account
+        return renewed
 
     def as_problem(self) -> Problem:
         """Return the problem with this oracle's verbs as its functions, to build reductions on."""
@@ -369,15 +371,16 @@ class Oracle:
     def _call(self, verb: str, function: Callable[..., Any], x: Vector, *more: Any) -> Any:
         """Count and call a function of the problem; what it raises names the function and x."""
         self.counts[verb] += 1
-        begin = process_time() if self._tracks else 0.0  # a view's root has the clock
+        if not self._tracks:  # a view's root has the clock
+            return guarded(verb, function, x, *more)
+        account = self.account
+        account.enter(verb)
+        begin = process_time()
         try:
-            return function(x, *more)
-        except (BudgetSpent, OptlabError):
-            raise
-        except Exception as error:
-            raise EvaluationError(verb, x, error) from error
+            return guarded(verb, function, x, *more)
         finally:
-            self.callback_time += process_time() - begin if self._tracks else 0.0
+            account.cpu[verb] += process_time() - begin
+            account.leave()
 
     def _violation(self, x: Vector, c: Vector) -> float:
         """Largest violation of a bound or row, 0 when at most ``ctol``."""
@@ -395,6 +398,3 @@ class Oracle:
 
 
 _DERIVATIVES = ("gradient", "jacobian", "hessian", "hprod")
-
-_NO_ROWS: Vector = np.zeros(0)
-_NO_ROWS.flags.writeable = False

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optlab.core.derivatives.estimates import AbstractEstimate
+from optlab.core.oracle import Oracle
 from optlab.core.sparse import row_max
 from optlab.errors import EvaluationError
 from optlab.typing import is_a
 
 if TYPE_CHECKING:
-    from optlab.core.oracle import Oracle
+    from optlab.core.problem import Problem
     from optlab.typing import Mask, Matrix, Vector
 
-__all__ = ["find_linear_rows", "still_linear"]
+__all__ = ["find_linear_rows", "still_linear", "with_linear_rows"]
 
 _SEED = 20210712
 """Fixed, so that the same problem always gives the same answer whatever the user's seed is."""
@@ -132,3 +133,10 @@ def _affine_between(oracle: Oracle, x0: Vector, x: Vector) -> Mask:
     c0, middle, c = (oracle.constraints(p) for p in (x0, 0.5 * (x0 + x), x))
     reach = np.maximum(np.maximum(np.abs(c0), np.abs(c)), np.abs(middle))
     return np.asarray(np.abs(middle - 0.5 * (c0 + c)) <= _VALUES * np.maximum(reach, 1e-300))
+
+
+def with_linear_rows(problem: Problem) -> Problem:
+    """Return the problem with its linear rows known: as it says, or else as probing at x0 finds them."""
+    if problem.linear is not None or not problem.has_jacobian:
+        return problem
+    return problem.replace(linear=find_linear_rows(Oracle(problem), problem.x0))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -20,11 +20,15 @@ from optlab.core.derivatives.options import Differences
 from optlab.errors import CapabilityError, ProblemError
 from optlab.typing import Indices, Mask, Matrix, Vector, is_a
 
+if TYPE_CHECKING:
+    from optlab.core.setting import Origin
+
 __all__ = ["Problem"]
 
 _FIELDS = (
     "objective", "x0", "gradient", "hessian", "hprod", "constraints", "jacobian", "lb", "ub",
     "cl", "cu", "linear", "name", "variable_names", "constraint_names", "slack_rows", "row_scale",
+    "origin",
 )  # fmt: skip
 
 
@@ -67,6 +71,8 @@ class Problem:
     row_scale
         (m,) what a reduction has multiplied the user's rows by; None stands for ones. For methods that
         measure violations as the user does.
+    origin
+        File or object that a problem source has read, for reports; None for a problem stated in Python.
 
     Raises
     ------
@@ -96,6 +102,7 @@ class Problem:
     constraint_names: tuple[str, ...] | None
     slack_rows: Indices
     row_scale: Vector | None
+    origin: Origin | None
     has_gradient: bool
     has_jacobian: bool
     has_hessian: bool
@@ -127,6 +134,7 @@ class Problem:
         constraint_names: Sequence[str] | None = None,
         slack_rows: Indices | None = None,
         row_scale: Vector | None = None,
+        origin: Origin | None = None,
     ) -> None:
         start = _start(x0)
         n = start.size
@@ -145,6 +153,7 @@ class Problem:
         rows = np.zeros(0, dtype=np.intp) if slack_rows is None else slack_rows
         put(self, "slack_rows", rows)
         put(self, "row_scale", row_scale)
+        put(self, "origin", origin)
         put(self, "name", name)
         put(self, "variable_names", _names("variable_names", variable_names, n))
         put(self, "constraint_names", _names("constraint_names", constraint_names, m))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Generic, TypeVar
 
 from optlab.core.method import MethodInfo
+from optlab.core.packages import availability
 from optlab.core.registry import ProblemSource
 
 __all__ = ["Records"]
@@ -36,7 +37,7 @@ def _package(info: MethodInfo) -> str:
     """Say what a method needs beside optlab, and whether it is there."""
     if not info.requires:
         return "scipy" if info.external else "-"
-    return f"{info.requires} ({'installed' if info.installed else 'missing'})"
+    return availability(info.requires)
 
 
 def _cells(record: Any) -> dict[str, str]:
@@ -57,6 +58,10 @@ def _cells(record: Any) -> dict[str, str]:
         return {
             "name": record.name,
             "files": " ".join(record.suffixes) or "-",
+            "objects": record.objects or "-",
+            "package": availability(record.requires) if record.requires else "-",
+            "start": "remembered" if record.recall else "as given",
+            "answer": "written back" if record.deliver else "result only",
             "summary": record.summary,
         }
     return {"record": str(record)}

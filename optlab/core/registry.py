@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from optlab.core.method import AbstractMethod, MethodInfo, WarmStart
+from optlab.core.packages import is_installed
 from optlab.core.problem import Problem
 from optlab.core.result import Result
+from optlab.core.setting import Origin
 from optlab.errors import OptionError, UnknownMethodError
 from optlab.typing import is_a
 
@@ -158,6 +160,17 @@ class ProblemSource:
     """``deliver(thing, problem, result)`` writes the answer into the thing: values, multipliers,
     status. ``problem`` is what ``load`` returned. Called for every ending of a solve."""
 
+    requires: str = ""
+    """Import name of an optional package that it needs; empty: none."""
+
+    objects: str = ""
+    """The objects that it accepts, for people."""
+
+    @property
+    def installed(self) -> bool:
+        """Whether the optional package is there; looks for it without importing it."""
+        return is_installed(self.requires)
+
     def takes(self, thing: Any) -> bool:
         """Whether this source can load the thing."""
         if isinstance(thing, str | Path):
@@ -204,6 +217,8 @@ _sources: dict[str, ProblemSource] = {
         "cvxpy.Problem that is a disciplined nonlinear program",
         _later(_CVXPY, "load"),
         accepts=_is_cvxpy_problem,
+        requires="cvxpy",
+        objects="Problem",
         recall=_later(_CVXPY, "recall"),
         deliver=_later(_CVXPY, "deliver"),
     ),
@@ -220,6 +235,8 @@ _sources: dict[str, ProblemSource] = {
         "Pyomo ConcreteModel",
         _later(_PYOMO, "load"),
         accepts=_is_pyomo_model,
+        requires="pyomo",
+        objects="ConcreteModel",
         recall=_later(_PYOMO, "recall"),
         deliver=_later(_PYOMO, "deliver"),
     ),
@@ -290,10 +307,25 @@ def load_problem(thing: Any, params: Mapping[str, Any] | None = None) -> Problem
         return thing
     source = find_source(thing)
     if source is not None:
-        return source.load(thing, params or {})
+        problem = source.load(thing, params or {})
+        if problem.origin is not None:
+            return problem
+        return problem.replace(origin=Origin.of(source.name, thing, params or {}))
     what = repr(str(thing)) if isinstance(thing, str | Path) else f"a {type(thing).__name__}"
-    endings = sorted(end for source in _sources.values() for end in source.suffixes)
-    raise UnknownMethodError(
-        f"no problem source takes {what}; needed is an optlab.Problem, a function with x0=..., "
-        f"or a file ending in {', '.join(endings)} (see optlab.sources())"
-    )
+    raise UnknownMethodError(f"no problem source takes {what}; {_catalogue()}")
+
+
+def _catalogue() -> str:
+    """Say what can be solved here, and what could be with more packages."""
+    every = known_sources()
+    endings = sorted(end for source in every if source.installed for end in source.suffixes)
+    objects = [source for source in every if source.objects]
+    taken = [
+        "an optlab.Problem",
+        "a function with x0=...",
+        *(f"an object of {s.name} ({s.objects})" for s in objects if s.installed),
+        f"a file ending in {', '.join(endings)}",
+    ]
+    missing = [f"{s.name} (needs {s.requires})" for s in every if not s.installed]
+    more = f"; not installed: {', '.join(missing)}" if missing else ""
+    return f"needed is {', '.join(taken[:-1])} or {taken[-1]}{more} (see optlab.sources())"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from optlab.core.plain import plain
 from optlab.core.result_view import OptimizeView
 from optlab.core.status import PointStatus, StopReason
+from optlab.core.timing import Timing
 from optlab.errors import SolveError
 
 if TYPE_CHECKING:
@@ -16,11 +17,12 @@ if TYPE_CHECKING:
 
     from optlab.core.kkt import Certificate
     from optlab.core.observers import HistoryRow
+    from optlab.core.setting import Setting
     from optlab.typing import Vector
 
 __all__ = ["Multipliers", "Result"]
 
-SCHEMA = "optlab.result/1"
+SCHEMA = "optlab.result/2"
 """Name and version of the layout that :meth:`Result.to_dict` writes."""
 
 
@@ -74,6 +76,12 @@ class Result(OptimizeView):
     evaluations counted in ``evaluations``; nan when not known. Subtract it from the CPU time of
     the process to get what the method itself cost."""
 
+    timing: Timing = field(default_factory=Timing, kw_only=True)
+    """Where the time went: factorization, solves, each function of the problem, the rest."""
+
+    setting: Setting | None = field(default=None, kw_only=True)
+    """What was solved and how; None for a result made by hand."""
+
     method: str
     problem: str
     """Name of the problem, may be empty."""
@@ -122,16 +130,28 @@ class Result(OptimizeView):
         return self
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result as plain lists, numbers and strings, ready for ``json.dumps``.
+        """Return the report of the solve as plain lists, numbers and strings, ready for ``json.dumps``.
 
-        The key ``schema`` names the layout and its version. Values that JSON cannot express
-        (nan, inf) become null.
+        The key ``schema`` names the layout and its version (docs/report.md). Values that JSON cannot
+        express (nan, inf) become null.
         """
-        cert = self.certificate
+        # Reading the versions of packages imports much that a solve does not need.
+        from optlab.core.versions import platform_name, versions  # noqa: PLC0415
+
+        cert, setting = self.certificate, self.setting
+        origin = None if setting is None else setting.origin
+        found = versions("" if setting is None else setting.package)
         return {
             "schema": SCHEMA,
             "method": self.method,
             "problem": self.problem,
+            "source": None if origin is None else origin.as_dict(),
+            "sizes": {
+                "variables": int(self.x.size),
+                "constraints": int(self.multipliers.constraints.size),
+            },
+            "settings": None if setting is None else setting.as_dict(),
+            "versions": {**found, "platform": platform_name()},
             "success": self.success,
             "message": self.message,
             "stop": self.stop.name,
@@ -147,6 +167,7 @@ class Result(OptimizeView):
             "evaluations": {key: int(value) for key, value in self.evaluations.items()},
             "time": plain(self.time),
             "callback_time": plain(self.callback_time),
+            "timing": plain(self.timing.as_dict()),
             "seed": self.seed,
             "history": [plain(row.as_dict()) for row in self.history],
         }

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from optlab.linalg.account import SOLVES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from optlab.linalg.account import TimeAccount
     from optlab.linalg.arrays import FloatArray
     from optlab.linalg.factorization import Inertia
 
@@ -27,10 +30,13 @@ class AbstractFaceFactor(ABC):
         ``|b - K x| / |b|`` of the last solve against the unregularised matrix, in the
         Euclidean norm after equilibration; not small means dependent rows with an inconsistent
         right-hand side, and the solution is then one of least residual.
+    account : TimeAccount or None
+        Where the time of solves goes; None: nobody counts it.
     """
 
     inertia: Inertia
     inertia_ok: bool
+    account: TimeAccount | None = None
     residual: float = 0.0
     _sizes: tuple[int, int, int]
 
@@ -65,5 +71,15 @@ class AbstractFaceFactor(ABC):
             b[n : n + mh] = rh
         if ra is not None:
             b[n + mh :] = ra
-        x = self._solve_stacked(b)
+        x = self._timed_solve(b)
         return x[:n], x[n : n + mh], x[n + mh :]
+
+    def _timed_solve(self, b: FloatArray) -> FloatArray:
+        account = self.account
+        if account is None:
+            return self._solve_stacked(b)
+        account.enter(SOLVES)
+        try:
+            return self._solve_stacked(b)
+        finally:
+            account.leave()

@@ -22,10 +22,11 @@ W may be an array, a ``scipy.sparse.csr_array`` with both triangles, or
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from optlab.linalg.account import FACTORIZATION, TimeAccount
 from optlab.linalg.kkt_dense import DenseKKT
 from optlab.linalg.kkt_face import AbstractFaceFactor as FaceFactor
 from optlab.linalg.kkt_range_space import RangeSpaceKKT
@@ -74,6 +75,11 @@ class KKTSystem:
         Other patterns are accepted later and cost a new analysis.
     structure : Structure or None
         Of an earlier system with perhaps the same patterns; it is left empty.
+
+    Attributes
+    ----------
+    account : TimeAccount
+        Where the time of factorizations and solves goes; set it to share one.
     """
 
     def __init__(
@@ -86,6 +92,9 @@ class KKTSystem:
         structure: Structure | None = None,
     ) -> None:
         self.n, self.mh = n, mh
+        self.account = TimeAccount()
+        self._A = A
+        self._dense: DenseKKT | None = None
         self.ml = 0 if A is None else int(A.shape[0])
         order = n + mh + self.ml
         entries = 2 * (_nnz(A) + _nnz(jacobian)) + _nnz(hessian_pattern) + order
@@ -139,6 +148,23 @@ class KKTSystem:
         FaceFactor
             Look at ``inertia_ok`` before trusting that the solution is a descent direction.
         """
+        self.account.enter(FACTORIZATION)
+        try:
+            factor = self._shorter_way(W, J, dual_h, free, active, sigma)
+        finally:
+            self.account.leave()
+        factor.account = self.account
+        return factor
+
+    def _shorter_way(
+        self,
+        W: MatrixLike,
+        J: FloatArray | sp.csr_array | None,
+        dual_h: float | FloatArray,
+        free: BoolArray,
+        active: BoolArray,
+        sigma: float | FloatArray,
+    ) -> FaceFactor:
         by_rows = self._range_space
         if by_rows is not None and self._eliminates(W):
             dual = np.asarray(dual_h) if np.ndim(dual_h) else np.zeros(self.ml)
@@ -146,6 +172,33 @@ class KKTSystem:
             if found is not None:
                 return found
         return self._path.factorize(W, J, dual_h, free, active, sigma)
+
+    def factorize_full(
+        self,
+        W: FloatArray,
+        J: FloatArray | sp.csr_array | None,
+        dual_h: float | FloatArray,
+        free: BoolArray,
+        active: BoolArray,
+        sigma: float | FloatArray = 0.0,
+    ) -> FaceFactor:
+        """Factor K on a face on the dense path whatever the patterns: for a W that fills it.
+
+        Parameters and result are those of :meth:`factorize`.
+        """
+        if self._dense is None:
+            self._dense = DenseKKT(self.n, self.mh, self._A)
+        return self._timed(self._dense, W, J, dual_h, free, active, sigma)
+
+    def _timed(self, path: DenseKKT | SparseKKT, *arguments: Any) -> FaceFactor:
+        account = self.account
+        account.enter(FACTORIZATION)
+        try:
+            factor = path.factorize(*arguments)
+        finally:
+            account.leave()
+        factor.account = account
+        return factor
 
     def _eliminates(self, W: MatrixLike) -> bool:
         """Whether eliminating the variables first is the shorter way."""

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optlab.errors import ProblemError
+from optlab.linalg.account import PROJECTION, TimeAccount
 from optlab.linalg.arrays import EPS
 from optlab.linalg.dual_newton import DualNewton, DualSolution
 from optlab.linalg.farkas import proposed_ray
@@ -144,6 +145,8 @@ class Projector:
     Parameters
     ----------
     polyhedron : Polyhedron
+    account : TimeAccount or None
+        Where the time of projections goes; None: an account of its own.
 
     Notes
     -----
@@ -152,8 +155,9 @@ class Projector:
     point is the projection onto that face: one solve.
     """
 
-    def __init__(self, polyhedron: Polyhedron) -> None:
+    def __init__(self, polyhedron: Polyhedron, account: TimeAccount | None = None) -> None:
         self.polyhedron = polyhedron
+        self._account = TimeAccount() if account is None else account
         self._refuse_impossible_zero_rows()
         A = polyhedron.A
         self._rows = None if A is None else ScaledRows(polyhedron, A)
@@ -194,9 +198,13 @@ class Projector:
             raise ProblemError(msg)
         if self._rows is None:
             return self._clip(y)
-        self._last = s = DualNewton(self._rows, y, self._last).run()
-        if not s.accurate and not self._known_inhabited:
-            self._prove_inhabited()
+        self._account.enter(PROJECTION)
+        try:
+            self._last = s = DualNewton(self._rows, y, self._last).run()
+            if not s.accurate and not self._known_inhabited:
+                self._prove_inhabited()
+        finally:
+            self._account.leave()
         status = ProjectionStatus.OPTIMAL if s.accurate else ProjectionStatus.INACCURATE
         lam = s.lam * self._rows.scale
         return Projection(s.x.copy(), lam, s.z, s.rows, s.free, status, s.solves)
@@ -238,9 +246,19 @@ class Projector:
         """
         d = np.where(free, v, 0.0)
         p = self._rows
-        lam = np.zeros(self.polyhedron.ml)
         if p is None or not active.any():
-            return d, lam
+            return d, np.zeros(self.polyhedron.ml)
+        self._account.enter(PROJECTION)
+        try:
+            return self._on_face(p, d, free, active)
+        finally:
+            self._account.leave()
+
+    @staticmethod
+    def _on_face(
+        p: ScaledRows, d: FloatArray, free: BoolArray, active: BoolArray
+    ) -> tuple[FloatArray, FloatArray]:
+        lam = np.zeros(active.size)
         solve = p.gram.on_face(free, active)
         # The second pass removes the rounding that the first leaves in the row space
         # ("twice is enough", [GLR05]); rows that depend on each other on this face are

@@ -42,8 +42,11 @@ def workspace(
     kkt = KKTSystem(
         form.n, form.mh, polyhedron.A, jacobian=example, structure=known_structure(warm)
     )
+    kkt.account = form.oracle.account
     faces = FaceSolver(polyhedron, Convexifier(polyhedron, kkt), face_changes)
-    return Workspace(form, Projector(polyhedron), faces, curvature, SlackRows.of(form))
+    return Workspace(
+        form, Projector(polyhedron, form.oracle.account), faces, curvature, SlackRows.of(form)
+    )
 
 
 def known_structure(warm: WarmStart | None) -> Structure | None:

@@ -13,13 +13,12 @@ is not,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.linalg
 
-from optlab.linalg.kkt_dense import DenseKKT
 from optlab.linalg.low_rank import LowRank
 
 if TYPE_CHECKING:
@@ -62,8 +61,6 @@ class Convexifier:
     last_shift: float = 0.0
     """Shift that the last nonconvex model needed; the next search starts below it."""
 
-    _dense: DenseKKT | None = field(default=None, init=False)
-
     def factorize(
         self, model: QuadraticModel, held: WorkingSet
     ) -> tuple[FaceFactor | None, QuadraticModel]:
@@ -98,8 +95,8 @@ class Convexifier:
 
     def _factor(self, model: QuadraticModel, held: WorkingSet) -> FaceFactor:
         reflected = model.convexified > 0.0 and isinstance(model.hessian, np.ndarray)
-        system = self._dense_system() if reflected else self.kkt
-        return system.factorize(
+        factorize = self.kkt.factorize_full if reflected else self.kkt.factorize
+        return factorize(
             model.hessian,
             model.jacobian,
             model.dual_regularization,
@@ -107,12 +104,6 @@ class Convexifier:
             held.active_rows,
             sigma=model.shift * model.metric,
         )
-
-    def _dense_system(self) -> DenseKKT:
-        """Return the system for reflected Hessians, which are full whatever the pattern of W."""
-        if self._dense is None:
-            self._dense = DenseKKT(self.kkt.n, self.kkt.mh, self.polyhedron.A)
-        return self._dense
 
     def _shift(
         self, model: QuadraticModel, held: WorkingSet

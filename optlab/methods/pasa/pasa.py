@@ -111,7 +111,7 @@ class PASA(AbstractMethod[State]):
             )
             raise CapabilityError(msg)
         polyhedron = form.polyhedron
-        projector = Projector(polyhedron)
+        projector = Projector(polyhedron, oracle.account)
         products = not oracle.problem.has_hessian and oracle.problem.has_hprod
         faces: FaceSolver | KrylovFaceSolver
         if products:
@@ -120,6 +120,7 @@ class PASA(AbstractMethod[State]):
             structure = None if warm is None else warm.extras.get("structure")
             known = structure if isinstance(structure, Structure) else None
             kkt = KKTSystem(form.n, 0, polyhedron.A, structure=known)
+            kkt.account = oracle.account
             faces = FaceSolver(polyhedron, Convexifier(polyhedron, kkt), self.face_changes)
         objective = OracleObjective(oracle, Curvature.of(oracle, self.pairs), products)
         kernel = Kernel(objective, polyhedron, projector, faces, LineSearchOptions())

@@ -244,7 +244,7 @@ def test_the_seed_is_reported_and_repeats_the_run() -> None:
 def test_the_result_as_json() -> None:
     result = optlab.minimize(two_rows(name="two rows"), seed=5)
     record = json.loads(json.dumps(result.to_dict(), allow_nan=False))
-    assert record["schema"] == "optlab.result/1"
+    assert record["schema"] == "optlab.result/2"
     assert record["x"] == result.x.tolist()
     assert record["multipliers"]["constraints"] == result.multipliers.constraints.tolist()
     assert record["certificate"]["E1"] == result.certificate.E1

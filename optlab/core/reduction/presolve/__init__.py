@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
-from optlab.core.reduction.presolve.presolve import Presolve, PresolveInverse, PresolveSummary
+from optlab.core.reduction.presolve.presolve import (
+    Presolve,
+    PresolveInverse,
+    PresolveSummary,
+    reduced,
+)
 
-__all__ = ["Presolve", "PresolveInverse", "PresolveSummary"]
+__all__ = ["Presolve", "PresolveInverse", "PresolveSummary", "reduced"]

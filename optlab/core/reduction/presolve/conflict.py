@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from optlab.linalg.polyhedron import EmptyPolyhedronError, Polyhedron
     from optlab.typing import Vector
 
-__all__ = ["contradiction", "proven"]
+__all__ = ["FEASIBLE", "contradiction", "described", "proven", "smallest_violation"]
 
 _ROUNDING = 1e-12
 """Sums of this size, relative to their terms, are 0."""
 
-_FEASIBLE = 1e-6
+FEASIBLE = 1e-6
 """A contradiction that a violation of this size resolves is left to the method and its tolerances:
 HIMMELBJ of CUTEst asks for sums <= 0 of variables >= 1e-12."""
 
@@ -79,14 +79,14 @@ def proven(work: Working, problem: Problem, y: Vector) -> EmptyPolyhedronError |
     cl, cu = problem.cl[rows.numbers] - rows.constant, problem.cu[rows.numbers] - rows.constant
     z[np.abs(z) <= _ROUNDING * (abs(A).T @ np.abs(y))] = 0.0
     polyhedron = linalg.Polyhedron(A, cl, cu, problem.lb, problem.ub)
-    if not polyhedron.proves_empty(y) or _smallest_violation(polyhedron, y, z) <= _FEASIBLE:
+    if not polyhedron.proves_empty(y) or smallest_violation(polyhedron, y, z) <= FEASIBLE:
         return None
     ray = np.zeros(problem.m)
     ray[rows.numbers] = y
-    return linalg.EmptyPolyhedronError(ray / np.abs(ray).max(), _message(problem, ray, z))
+    return linalg.EmptyPolyhedronError(ray / np.abs(ray).max(), described(problem, ray, z))
 
 
-def _smallest_violation(polyhedron: Polyhedron, y: Vector, z: Vector) -> float:
+def smallest_violation(polyhedron: Polyhedron, y: Vector, z: Vector) -> float:
     """Return a violation of a row or bound that every point has, by the ray's word.
 
     For every x, sum |y_i| violation_i + sum |z_j| violation_j is at least -(y'b + z'd) with b and d
@@ -99,8 +99,16 @@ def _smallest_violation(polyhedron: Polyhedron, y: Vector, z: Vector) -> float:
     return gap / float(np.abs(y).sum() + np.abs(z).sum())
 
 
-def _message(problem: Problem, ray: Vector, z: Vector) -> str:
-    """Name the sides that contradict each other."""
+def described(problem: Problem, ray: Vector, z: Vector) -> str:
+    """Name the sides that contradict each other.
+
+    Parameters
+    ----------
+    ray
+        (m,) multipliers of the rows.
+    z
+        (n,) multipliers of the bounds.
+    """
     parts = [
         _side(
             _name(problem.constraint_names, "row", i),

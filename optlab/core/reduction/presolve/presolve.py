@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from optlab.core.reduction.presolve.steps import Step
     from optlab.typing import Indices, Matrix, Vector
 
-__all__ = ["Presolve", "PresolveInverse", "PresolveSummary"]
+__all__ = ["Presolve", "PresolveInverse", "PresolveSummary", "reduced"]
 
 _logger = logging.getLogger("optlab")
 
@@ -95,7 +95,7 @@ class Presolve(AbstractReduction):
         EvaluationError
             When the problem's functions are an oracle's and cannot be evaluated there.
         """
-        work = _reduced(problem)
+        work = reduced(problem)
         if work is None or work.alive.all():
             return problem, IDENTITY
         kept = np.ones(problem.m, dtype=bool)
@@ -126,8 +126,14 @@ class Presolve(AbstractReduction):
 
 # Infinite sides and bounds are subtracted all the time; what is not a number compares as false.
 @np.errstate(all="ignore")
-def _reduced(problem: Problem) -> Working | None:
-    """Apply all rules until none finds anything; None when there is nothing to look at."""
+def reduced(problem: Problem) -> Working | None:
+    """Apply all rules until none finds anything; None when there is nothing to look at.
+
+    Raises
+    ------
+    EmptyPolyhedronError
+        When linear rows and bounds contradict each other.
+    """
     if problem.linear is None or not problem.has_jacobian or not problem.linear.any():
         return None
     x = np.clip(problem.x0, problem.lb, problem.ub)

@@ -15,7 +15,7 @@ def test_solve_writes_the_whole_result(
     out = tmp_path / "out.json"
     assert main(["solve", str(sif_path("HS71")), "--json", str(out)]) == 0
     record = json.loads(out.read_text(encoding="utf-8"))
-    assert record["schema"] == "optlab.result/1"
+    assert record["schema"] == "optlab.result/2"
     assert record["point"] == "STATIONARY"
     assert record["fun"] == pytest.approx(17.0140173, abs=1e-6)
     shown = capsys.readouterr().out
@@ -63,3 +63,26 @@ def test_tables_list_what_is_installed(capsys: pytest.CaptureFixture[str]) -> No
     assert main(["sources"]) == 0
     shown = capsys.readouterr().out
     assert all(word in shown for word in ("npasa", "pasa", "sif"))
+
+
+def test_a_solve_begins_where_a_report_ended(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, cold, warm = str(sif_path("HS71")), tmp_path / "cold.json", tmp_path / "warm.json"
+    assert main(["solve", file, "--json", str(cold), "--quiet"]) == 0
+    assert main(["solve", file, "--warm-start", str(cold), "--json", str(warm), "--quiet"]) == 0
+    before, after = (json.loads(p.read_text(encoding="utf-8")) for p in (cold, warm))
+    assert after["fun"] == pytest.approx(before["fun"], rel=1e-8)
+    assert after["iterations"] < before["iterations"]
+    other = str(sif_path("POLYQP"))
+    assert main(["solve", other, "--warm-start", str(cold), "--quiet"]) == 2
+    assert "shape" in capsys.readouterr().err
+    assert main(["solve", file, "--warm-start", file, "--quiet"]) == 2
+    assert "JSON" in capsys.readouterr().err
+
+
+def test_the_scheme_of_derivatives_is_passed_on(capsys: pytest.CaptureFixture[str]) -> None:
+    file = str(sif_path("HS71"))
+    assert main(["solve", file, "--derivatives", "exact", "--quiet"]) == 0
+    assert main(["solve", file, "--derivatives", "4-point", "--quiet"]) == 2
+    assert "3-point" in capsys.readouterr().err

@@ -1,0 +1,65 @@
+"""The catalogue: what is taken, what is installed, what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import optlab
+from optlab.cli import main
+from optlab.core import registry
+from optlab.errors import UnknownMethodError
+
+
+@pytest.fixture
+def absent() -> Iterator[registry.ProblemSource]:
+    """A source whose package nobody has."""
+
+    def load(*_: Any) -> optlab.Problem:
+        raise AssertionError("must not be called")
+
+    source = registry.ProblemSource(
+        "absent", "for tests", load, (".absent",), requires="no_such_package", objects="Thing"
+    )
+    registry.register_source(source)
+    yield source
+    del registry._sources["absent"]
+
+
+def test_sources_are_listed_with_what_they_need(
+    absent: registry.ProblemSource, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sources"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    by_name = {line.split()[0]: line for line in lines[2:]}
+    assert {"sif", "nl", "pyomo", absent.name} <= set(by_name)
+    assert "no_such_package (missing)" in by_name["absent"]
+    assert ".nl" in by_name["nl"]
+    assert "written back" in by_name["pyomo"]
+    assert "result only" in by_name["sif"]
+
+
+def test_methods_are_listed_with_what_they_need(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["methods"]) == 0
+    shown = capsys.readouterr().out
+    assert "npasa" in shown
+    assert "cyipopt (" in shown
+
+
+def test_installed_is_seen_without_importing(absent: registry.ProblemSource) -> None:
+    by_name = {source.name: source for source in optlab.sources()}
+    assert by_name["sif"].installed
+    assert not absent.installed
+
+
+@pytest.mark.usefixtures("absent")
+def test_the_refusal_of_a_file_says_what_is_taken_and_what_is_missing() -> None:
+    with pytest.raises(UnknownMethodError) as caught:
+        optlab.minimize("model.xyz")
+    text = str(caught.value)
+    assert "'model.xyz'" in text
+    assert ".nl, .sif" in text
+    assert ".absent" not in text
+    assert "absent (needs no_such_package)" in text
