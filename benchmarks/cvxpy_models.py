@@ -15,7 +15,7 @@ from types import MappingProxyType
 import cvxpy as cp
 import numpy as np
 
-__all__ = ["MODELS", "chain_of_masses"]
+__all__ = ["LARGE", "MODELS"]
 
 
 def hs71() -> cp.Problem:
@@ -170,7 +170,7 @@ def logistic_regression() -> cp.Problem:
 
 
 def robust_regression() -> cp.Problem:
-    """Lay a line through points with outliers: the loss r^2 / (1 + r^2), which is not convex."""
+    """Fit a line to points with outliers: the loss r^2 / (1 + r^2), which is not convex."""
     rng = np.random.default_rng(7)
     X = np.column_stack([np.ones(40), rng.uniform(-2, 2, 40)])
     y = X @ [1.0, 2.0] + 0.1 * rng.standard_normal(40)
@@ -299,16 +299,37 @@ MODELS: Mapping[str, Callable[[], cp.Problem]] = MappingProxyType(
 )  # fmt: skip
 
 
-def chain_of_masses(n: int = 10_000) -> cp.Problem:
-    """Steer a chain: n variables, half of them a state that follows a nonlinear recurrence.
-
-    s_{t+1} = s_t + h (u_t - sin s_t); the state follows a reference, the control is limited.
-    """
+def tracking(n: int) -> cp.Problem:
+    """Control with n variables, half of them a state: s_{t+1} = s_t + h (u_t - sin s_t)."""
     steps = n // 2
     h = 20.0 / steps
     s, u = cp.Variable(steps, name="s"), cp.Variable(steps, bounds=[-1.5, 1.5], name="u")
     s.value, u.value = np.zeros(steps), np.zeros(steps)
     wanted = 1.0 + np.sin(np.linspace(0.0, 6.0, steps))
-    cost = h * cp.sum_squares(s - wanted) + 0.1 * h * cp.sum_squares(u)
+    cost = cp.sum_squares(s - wanted) + 0.1 * cp.sum_squares(u)
     rows = [s[0] == 0, s[1:] == s[:-1] + h * (u[:-1] - cp.nlp.sin(s[:-1]))]
     return cp.Problem(cp.Minimize(cost), rows)
+
+
+def smoothing(n: int) -> cp.Problem:
+    """Smooth n noisy numbers under limits on the rise, a convex problem."""
+    noise = np.random.default_rng(0).standard_normal(n)
+    x = cp.Variable(n, bounds=[-2, 2], name="x")
+    x.value = np.zeros(n)
+    cost = cp.sum(cp.logistic(cp.multiply(noise, x))) + cp.sum_squares(x[1:] - x[:-1])
+    rows = [cp.sum(x) == 1, x[1:] - x[:-1] <= 0.3]
+    return cp.Problem(cp.Minimize(cost + 0.1 * cp.sum_squares(x - noise)), rows)
+
+
+def bounded_valley(n: int) -> cp.Problem:
+    """Rosenbrock's valley in n bounded dimensions."""
+    x = cp.Variable(n, bounds=[-2.0, 1.5], name="x")
+    x.value = np.zeros(n)
+    valley = 100 * cp.sum_squares(x[1:] - cp.square(x[:-1])) + cp.sum_squares(1 - x[:-1])
+    return cp.Problem(cp.Minimize(valley))
+
+
+LARGE: Mapping[str, Callable[[int], cp.Problem]] = MappingProxyType(
+    {f.__name__: f for f in (tracking, smoothing, bounded_valley)}
+)
+"""Models of any size."""

@@ -15,7 +15,7 @@ from optlab.core.status import PointStatus, StopReason
 from optlab_problems.cvxpy.canonical import Rows
 from optlab_problems.cvxpy.upstream import cvxpy, private
 
-__all__ = ["to_solution", "to_status"]
+__all__ = ["no_solution", "to_solution", "to_status"]
 
 _ACCEPTABLE = 1e-4
 """Residuals (docs/notation.md) up to which a point that is no solution counts as "optimal_inaccurate"."""
@@ -71,6 +71,11 @@ def to_solution(result: Result, rows: Rows, extra: Any = None) -> Any:
         return private("failure_solution")(status, attributes)
     primal = {block.item.id: block.shaped(result.x) for block in rows.variables}
     return private("Solution")(status, result.fun, primal, _duals(result, rows), attributes)
+
+
+def no_solution() -> Any:
+    """Make the ``Solution`` of a problem whose linear constraints contradict each other."""
+    return private("failure_solution")(cvxpy().settings.INFEASIBLE)
 
 
 def _duals(result: Result, rows: Rows) -> dict[int, Any]:

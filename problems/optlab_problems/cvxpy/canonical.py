@@ -19,7 +19,7 @@ import numpy as np
 from optlab.errors import ProblemError
 from optlab.typing import Mask, Vector
 from optlab_problems.cvxpy.refusals import check_exponent, check_variables, rows_of
-from optlab_problems.cvxpy.tree import atoms_of
+from optlab_problems.cvxpy.tree import atoms_of, folded
 from optlab_problems.cvxpy.upstream import cvxpy
 
 __all__ = ["Block", "Rows", "to_rows", "user_names"]
@@ -115,6 +115,7 @@ def to_rows(smooth: Any, users: Sequence[Any] = (), theirs: Sequence[Any] = ()) 
     ProblemError
         For a start value that is not finite.
     """
+    smooth = folded(smooth)
     variables = smooth.variables()
     check_variables(variables)
     for atom in (a for part in (smooth.objective, *smooth.constraints) for a in atoms_of(part)):

@@ -18,12 +18,12 @@ from optlab.core.result import Result
 from optlab.core.tables import iteration_table
 from optlab.errors import OptionError
 from optlab.linalg.polyhedron import EmptyPolyhedronError
-from optlab_problems.cvxpy.answer import to_solution
+from optlab_problems.cvxpy.answer import no_solution, to_solution
 from optlab_problems.cvxpy.canonical import Rows, to_rows
-from optlab_problems.cvxpy.fold import FoldConstants, freezes
 from optlab_problems.cvxpy.model import Compiled, to_problem
 from optlab_problems.cvxpy.refusals import refuse
 from optlab_problems.cvxpy.source import deliver_infeasible
+from optlab_problems.cvxpy.tree import freezes
 from optlab_problems.cvxpy.upstream import cvxpy, private
 
 __all__ = ["register"]
@@ -125,8 +125,9 @@ def _solver_class() -> Any:
             return True
 
         def apply(self, problem: Any) -> tuple[dict[str, Rows], Rows]:
-            folded, _ = FoldConstants(parameters=freezes(problem)).apply(problem)
-            rows = to_rows(folded)
+            if freezes(problem):
+                problem, _ = private("EvalParams")().apply(problem)
+            rows = to_rows(problem)
             return {"rows": rows}, rows
 
         def solve_via_data(
@@ -142,7 +143,7 @@ def _solver_class() -> Any:
 
         def invert(self, solution: dict[str, Any], inverse_data: Rows) -> Any:
             if solution["result"] is None:
-                return private("failure_solution")(cvxpy().settings.INFEASIBLE, {})
+                return no_solution()
             every = solution.get("all_objs_from_best_of")
             extra = None if every is None else {"all_objs_from_best_of": every}
             return to_solution(solution["result"], inverse_data, extra)
@@ -161,10 +162,7 @@ def _run(
     *,
     warm: bool,
 ) -> dict[str, Any]:
-    """Solve; reuse the engine and the last solution that CVXPY's cache kept for us.
-
-    The result is None where the linear constraints contradict each other: optlab refuses such a problem.
-    """
+    """Solve; reuse the engine and the last solution that CVXPY's cache kept for us."""
     kept: Compiled | None = None if memory is None else memory.get("compiled")
     if kept is not None and kept.fits(rows):
         kept.engine.update(rows.smooth)
@@ -174,11 +172,11 @@ def _run(
     start = _continued(rows, *before) if before is not None else None
     if start is not None:
         rows = replace(rows, x0=start.x)
+    stated = to_problem(rows, kept.engine)
     try:
-        result = minimize(
-            to_problem(rows, kept.engine), method=algorithm, warm_start=start, **call
-        )
+        result = minimize(stated, method=algorithm, warm_start=start, **call)
     except EmptyPolyhedronError:
+        # A value for CVXPY, which knows infeasible problems by their status.
         return {"result": None}
     if memory is not None:
         memory.update(compiled=kept, last=(rows, result))

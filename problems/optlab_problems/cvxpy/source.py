@@ -18,11 +18,11 @@ from optlab.core.method import WarmStart
 from optlab.core.problem import Problem
 from optlab.core.result import Result
 from optlab.errors import OptionError
-from optlab_problems.cvxpy.answer import to_solution
+from optlab_problems.cvxpy.answer import no_solution, to_solution
 from optlab_problems.cvxpy.canonical import Rows, to_rows
-from optlab_problems.cvxpy.fold import FoldConstants, freezes
 from optlab_problems.cvxpy.model import Compiled, to_problem
 from optlab_problems.cvxpy.refusals import refuse
+from optlab_problems.cvxpy.tree import freezes
 from optlab_problems.cvxpy.upstream import cvxpy, private
 
 __all__ = ["deliver", "deliver_infeasible", "load", "recall"]
@@ -121,9 +121,8 @@ def deliver(problem: Any, stated: Problem, result: Result) -> None:  # noqa: ARG
 def deliver_infeasible(problem: Any) -> None:
     """Write into a CVXPY problem that its linear constraints contradict each other."""
     kept = _kept[problem]
-    failed = private("failure_solution")(cvxpy().settings.INFEASIBLE, {})
     problem._clear_solution()
-    problem.unpack(kept.chain.invert(failed, kept.inverse))
+    problem.unpack(kept.chain.invert(no_solution(), kept.inverse))
     kept.last, kept.delivered = None, {}
 
 
@@ -140,7 +139,9 @@ def _set_parameters(problem: Any, params: Mapping[str, Any]) -> None:
 
 def _smoothed(problem: Any, *, frozen: bool) -> tuple[Any, Rows, Any]:
     """Apply CVXPY's reductions; with frozen parameters as constants."""
-    steps: list[Any] = [FoldConstants(parameters=frozen)]
+    steps: list[Any] = []
+    if frozen:
+        steps.append(private("EvalParams")())
     if type(problem.objective).__name__ == "Maximize":
         steps.append(private("FlipObjective")())
     steps += [private("CvxAttr2Constr")(reduce_bounds=False), private("Dnlp2Smooth")()]
@@ -171,15 +172,18 @@ def _untouched(problem: Any, kept: _Kept) -> bool:
 
 
 def _copy(value: Any) -> Any:
-    return value.copy() if hasattr(value, "copy") else value
+    """Copy a variable's value: a number, an array or a sparse matrix."""
+    if value is None:
+        return None
+    return value.copy() if hasattr(value, "copy") else np.asarray(value)
 
 
 def _equal(one: Any, other: Any) -> bool:
-    """Compare two values of a variable, which may be sparse."""
-    if one is None or other is None or np.shape(one) != np.shape(other):
+    """Compare two values of a variable."""
+    if one is None or other is None:
         return False
-    if hasattr(one, "nnz"):
-        return bool((one != other).nnz == 0)
+    if hasattr(one, "nnz") and hasattr(other, "nnz"):
+        return bool(one.shape == other.shape and (one != other).nnz == 0)
     return bool(np.array_equal(one, other))
 
 

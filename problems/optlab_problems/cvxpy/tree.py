@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from optlab_problems.cvxpy.upstream import cvxpy
+from optlab_problems.cvxpy.upstream import cvxpy, private
 
-__all__ = ["atoms_of", "fingerprint", "leaves", "same_fingerprint"]
+__all__ = ["atoms_of", "fingerprint", "folded", "freezes", "leaves", "same_fingerprint"]
 
 
 def atoms_of(part: Any) -> Iterator[Any]:
@@ -32,6 +32,70 @@ def _nodes(parts: Sequence[Any]) -> Iterator[Any]:
         node = stack.pop()
         yield node
         stack.extend(reversed(node.args))
+
+
+_COPIED = frozenset({"multiply", "MulExpression", "QuadForm", "DivExpression"})
+"""Operators with a rule for smoothing that leaves a parameter as it is, or gives it a variable."""
+
+_RENEWED = frozenset(
+    {
+        "AddExpression",
+        "NegExpression",
+        "Promote",
+        "broadcast_to",
+        "index",
+        "reshape",
+        "transpose",
+    }
+)
+"""Operators on parameters alone that the derivative engine computes anew from their new values."""
+
+
+def freezes(problem: Any) -> bool:
+    """Whether the values of parameters go into the structure, so that new values need a new one.
+
+    That is so where the smoothing may look at them: it copies the denominator of quad_over_lin(x, p), and
+    makes of abs(p) a variable t >= |p| that nothing holds from above. And where the engine would have to
+    multiply parameters with each other.
+    """
+    smoothed = {atom.__name__ for atom in private("SMOOTH_CANON_METHODS")} - _COPIED
+    for part in (problem.objective, *problem.constraints):
+        for atom in atoms_of(part):
+            name = type(atom).__name__
+            if atom.is_constant() and name not in _RENEWED:
+                return True
+            if name in smoothed and any(a.is_constant() and a.parameters() for a in atom.args):
+                return True
+    return False
+
+
+def folded(problem: Any) -> Any:
+    """Return a problem in which every expression without variables and parameters is one constant.
+
+    CVXPY's smoothing leaves them as they are, and the engine has no rule for abs(2), or fails on log(2).
+    """
+    kinds = cvxpy()
+
+    def fold(node: Any) -> Any:
+        if not node.args:
+            return node
+        if node.is_constant() and not node.parameters():
+            return kinds.Constant(node.value)
+        arguments = [fold(arg) for arg in node.args]
+        same = all(new is old for new, old in zip(arguments, node.args, strict=True))
+        return node if same else node.copy(arguments)
+
+    def fold_row(row: Any) -> Any:
+        # A constraint is constant, too, when its arguments are; its label is no part of a copy.
+        arguments = [fold(arg) for arg in row.args]
+        if all(new is old for new, old in zip(arguments, row.args, strict=True)):
+            return row
+        copied = row.copy(arguments)
+        copied.label = row.label
+        return copied
+
+    objective = type(problem.objective)(fold(problem.objective.args[0]))
+    return kinds.Problem(objective, [fold_row(row) for row in problem.constraints])
 
 
 def fingerprint(smooth: Any) -> list[Any]:

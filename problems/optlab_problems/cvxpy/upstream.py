@@ -27,6 +27,7 @@ PRIVATE: Mapping[str, str] = MappingProxyType(
         "Chain": f"{_REDUCTIONS}.chain",
         "CvxAttr2Constr": f"{_REDUCTIONS}.cvx_attr2constr",
         "Dnlp2Smooth": f"{_REDUCTIONS}.dnlp2smooth.dnlp2smooth",
+        "EvalParams": f"{_REDUCTIONS}.eval_params",
         "FlipObjective": f"{_REDUCTIONS}.flip_objective",
         "SMOOTH_CANON_METHODS": f"{_REDUCTIONS}.dnlp2smooth.canonicalizers",
         "Solution": f"{_REDUCTIONS}.solution",

@@ -41,7 +41,7 @@ def absolute_values() -> Any:
 
 def logarithms() -> Any:
     x = cp.Variable(3, name="x", nonneg=True)
-    gain = cp.sum(cp.log(np.array([0.5, 1.0, 2.0]) + x))
+    gain = cp.sum(cp.log(x + np.array([0.5, 1.0, 2.0])))
     return cp.Problem(cp.Maximize(gain), [cp.sum(x) <= 3, x[2] >= 0.2])
 
 

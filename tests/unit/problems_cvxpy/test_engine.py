@@ -44,6 +44,11 @@ def dense(value: Any) -> Any:
     return value.toarray() if hasattr(value, "toarray") else np.asarray(value)
 
 
+def as_any(value: Any) -> Any:
+    """Leave the checking of types to the test."""
+    return value
+
+
 def point(seed: int, size: int) -> Any:
     return np.random.default_rng(seed).uniform(-1.5, 1.5, size)
 
@@ -75,15 +80,15 @@ def test_derivatives_are_those_of_the_functions(seed: int) -> None:
 
 
 def test_patterns_are_fixed_and_both_triangles_are_there() -> None:
-    problem: Any = load(model())
+    problem = load(model())
     y = point(5, problem.m)
-    one, other = (problem.hessian(point(k, problem.n), y, 1.0) for k in (1, 2))
+    one, other = (as_any(problem.hessian(point(k, problem.n), y, 1.0)) for k in (1, 2))
     assert one.indices is other.indices
     assert np.array_equal(one.toarray(), one.toarray().T)
     # x[1:] - x[:-1]^2 couples neighbours; prod couples three variables that stand for x[:3].
     assert one.nnz == N + 2 * (N - 1) + 9
-    jacobian, next_one = (problem.jacobian(point(k, problem.n)) for k in (1, 2))
-    assert jacobian.indices is next_one.indices
+    jacobian = as_any(problem.jacobian(point(1, problem.n)))
+    assert jacobian.indices is as_any(problem.jacobian(point(2, problem.n))).indices
     assert jacobian.nnz < problem.m * problem.n
 
 

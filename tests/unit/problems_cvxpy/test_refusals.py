@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -116,18 +115,20 @@ def test_a_start_where_a_function_is_undefined(inside: bool) -> None:
     other.value, height.value = 0.0, 800.0
     in_row = least(cp.square(other), cp.exp(height) + other <= 5)
     in_objective = least(cp.exp(cp.square(height)))
+
+    def solve(problem: Any) -> None:
+        if inside:
+            problem.solve(nlp=True, solver="OPTLAB")
+        else:
+            optlab.minimize(problem)
+
     for problem, words in (
         (in_row, "constraint c0 is inf .*height, other"),
         (in_objective, "objective is inf .*height"),
     ):
         height.value = 800.0
-        solve = (
-            partial(problem.solve, nlp=True, solver="OPTLAB")
-            if inside
-            else (partial(optlab.minimize, problem))
-        )
         with pytest.raises(ProblemError, match=words):
-            solve()
+            solve(problem)
 
 
 def test_the_names_behind_auxiliary_variables() -> None:

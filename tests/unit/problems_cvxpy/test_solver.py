@@ -98,8 +98,11 @@ def test_a_limit_gives_the_point_and_says_so(way: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_best_of_several_random_starts(way: dict[str, Any]) -> None:
-    np.random.seed(0)  # noqa: NPY002, TID251 - CVXPY draws its starts from the global generator
+def test_best_of_several_random_starts(
+    way: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # CVXPY draws its starts from NumPy's global generator.
+    monkeypatch.setattr(np.random, "uniform", np.random.default_rng(0).uniform)
     x, problem = two_wells()
     problem.solve(**way, best_of=6)
     values = problem.solver_stats.extra_stats["all_objs_from_best_of"]
@@ -160,6 +163,27 @@ def test_a_constant_that_took_a_parameters_value_does_not_go_stale() -> None:
         a.value = value
         problem.solve(nlp=True, solver="OPTLAB", tol=1e-9)
         assert np.allclose(x.value, value / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_contradictory_rows_are_a_status_not_an_error(way: dict[str, Any]) -> None:
+    x = cp.Variable(name="x")
+    x.value = 1.0
+    problem = cp.Problem(cp.Minimize(cp.square(x)), [x <= 1, x >= 2])
+    assert problem.solve(**way) == np.inf
+    assert problem.status == "infeasible"
+    assert x.value is None
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_solve_without_an_answer_raises_as_cvxpy_does(
+    way: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from optlab_problems.cvxpy import answer
+
+    monkeypatch.setattr(answer, "to_status", lambda _: "solver_error")
+    with pytest.raises(cp.error.SolverError, match="OPTLAB"):
+        hs71().solve(**way)
 
 
 @pytest.mark.parametrize("call", [{"nlp": True, "solver": "OPTLAB"}, {"method": "optlab"}])

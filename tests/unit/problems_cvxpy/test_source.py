@@ -7,6 +7,7 @@ import subprocess
 import sys
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -146,6 +147,11 @@ PARAMETRIC: dict[str, Callable[[Any, Any], Any]] = {
     "logarithm": lambda x, a: cp.sum_squares(x - cp.log(a)),
     "huber": lambda x, a: cp.sum(cp.huber(x - 3, a)) + cp.sum_squares(x),
     "root": lambda x, a: cp.sum_squares(x - cp.sqrt(a) * 2),
+    "product": lambda x, a: cp.sum_squares(x - a * a),
+    "matrix product": lambda x, a: cp.sum_squares(
+        x - np.diag([1, 2, 3]) @ cp.hstack([a, 1, a])
+    ),
+    "affine in it": lambda x, a: cp.sum_squares(x - (1 - cp.hstack([a, a, 2 * a])[::-1])),
     "zero at first": lambda x, a: (
         cp.sum_squares((a - 0.5) * x[0] - x[1]) + cp.sum_squares(x - 1)
     ),
@@ -201,15 +207,7 @@ def test_a_failure_leaves_no_old_answer_behind() -> None:
     optlab.minimize(problem)
     assert problem.status == "optimal"
 
-    def stop(*_: Any) -> float:
-        raise KeyError("broken")
-
-    class Broken(optlab.Result):
-        pass
-
     good = optlab.minimize(hs71())
-    from dataclasses import replace
-
     lost = replace(
         good, fun=float("nan"), success=False, point=optlab.PointStatus.UNKNOWN,
         stop=optlab.StopReason.EVAL_ERROR,
