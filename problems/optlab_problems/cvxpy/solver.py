@@ -16,7 +16,7 @@ from optlab.core.method import WarmStart
 from optlab.core.registry import known_methods
 from optlab.core.result import Result
 from optlab.core.tables import iteration_table
-from optlab.errors import OptionError
+from optlab.errors import CapabilityError, OptionError
 from optlab.linalg.polyhedron import EmptyPolyhedronError
 from optlab_problems.cvxpy.answer import no_solution, to_solution
 from optlab_problems.cvxpy.canonical import Rows, to_rows
@@ -62,9 +62,16 @@ def _solve(problem: Any, **given: Any) -> Any:
     ------
     cvxpy.error.SolverError
         When the solve ends without an answer.
+    CapabilityError
+        For ``best_of`` of a maximisation, and see :func:`refuse`.
     """
     if "best_of" in given:
         refuse(problem)
+        if type(problem.objective).__name__ == "Maximize":
+            raise CapabilityError(
+                "best_of of a maximisation: CVXPY 1.9 would keep the run of least value, the worst; "
+                "state it as Minimize of the negative"
+            )
         return problem.solve(nlp=True, solver=NAME, **given)
     algorithm, call = _arguments(given)
     if not given.get("warm_start", True):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from optlab.errors import OptionError
+from optlab.errors import CapabilityError, OptionError
 from optlab_problems.cvxpy import engine
 
 cp = pytest.importorskip("cvxpy")
@@ -110,6 +110,12 @@ def test_best_of_several_random_starts(
     assert len({round(v, 4) for v in values}) == 2
     assert problem.value == pytest.approx(values.min())
     assert x.value < 0
+
+
+def test_best_of_a_maximisation_is_refused_since_cvxpy_keeps_the_worst_run() -> None:
+    _, problem = two_wells(cp.Maximize)
+    with pytest.raises(CapabilityError, match=r"best_of.*Minimize of the negative"):
+        problem.solve(method="optlab", best_of=3)
 
 
 def test_maximising_takes_the_values_with_their_signs() -> None:
