@@ -57,7 +57,7 @@ DELTA = 0.1
 STARTS = 12
 LABELS_ELSEWHERE = {
     "Calais": (-34, 5), "Brussels": (5, -9), "Hook of Holland": (-45, 14), "Lyons": (-32, 2),
-    "Geneva": (2, -12), "Milan": (5, -9), "Rome": (5, -9), "Paris": (-24, -8),
+    "Geneva": (-8, -12), "Milan": (5, -9), "Rome": (5, -9), "Paris": (-24, -8),
 }  # fmt: skip
 """Where a name would cover its neighbour's: its offset from the place, in points."""
 
