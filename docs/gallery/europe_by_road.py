@@ -56,8 +56,8 @@ SOUGHT = [i for i in range(len(NAMES)) if i not in KNOWN]
 DELTA = 0.1
 STARTS = 12
 LABELS_ELSEWHERE = {
-    "Calais": (-34, 5), "Brussels": (5, -9), "Hook of Holland": (-40, 8), "Lyons": (-32, 2),
-    "Geneva": (-12, -13), "Milan": (5, -9), "Rome": (5, -9),
+    "Calais": (-34, 5), "Brussels": (5, -9), "Hook of Holland": (-45, 14), "Lyons": (-32, 2),
+    "Geneva": (-8, -12), "Milan": (5, -9), "Rome": (5, -9), "Paris": (-24, -8),
 }  # fmt: skip
 """Where a name would cover its neighbour's: its offset from the place, in points."""
 

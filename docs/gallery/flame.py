@@ -19,7 +19,7 @@ from pathlib import Path
 
 import cvxpy as cp
 import numpy as np
-from matplotlib import style
+from matplotlib import colormaps, style
 from matplotlib.figure import Figure
 
 import optlab
@@ -102,6 +102,7 @@ def plot(series: Series, path: Path) -> None:
     pressures = BAR * PRESSURES
     with style.context(Path(__file__).with_name("gallery.mplstyle")):
         axes = (figure := Figure(figsize=(6.8, 4.6))).subplots()
+        axes.set_prop_cycle(color=colormaps["tab10"].colors)
         for name, fraction in zip(SPECIES, series.fractions.T, strict=True):
             dashes = "--" if name in FRAGMENTS else "-"
             (line,) = axes.loglog(pressures, fraction, dashes)

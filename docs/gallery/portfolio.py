@@ -149,10 +149,11 @@ def plot(frontiers: tuple[Frontier, Frontier], path: Path) -> None:
             right.annotate(
                 ASSETS[i],
                 middle,
-                (6, -1),
+                (6, -0.5),
                 textcoords="offset points",
                 va="center",
                 color="white",
+                fontsize=9,
             )
         right.set(
             xlabel="return after costs [% a year]", ylabel="share of wealth [%]", ylim=(0, 100)

@@ -194,7 +194,7 @@ def plot(flow: Flow, path: Path) -> None:
             )
         figure.colorbar(shown, label="price of energy [$/(MW h)]", shrink=0.8)
         axes.set_axis_off()
-        axes.margins(0.12, 0.1)
+        axes.margins(0.16, 0.1)
         axes.set_title(f"{flow.result.fun:.0f} $/h; arrows: flow of active power")
         figure.savefig(path)
 
