@@ -12,10 +12,16 @@ from optlab.cli.show import show
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
+    from optlab.bench.plan import Derivatives
+    from optlab.core.problem import Problem
     from optlab.core.progress import Observer
 
 __all__ = ["add"]
+
+_HIDING: Mapping[str, Derivatives] = {"gradients": "gradients", "functions": "functions"}
+"""Values of --derivatives that hide some, as in ``optlab bench``."""
 
 
 def add(commands: Any) -> None:
@@ -39,8 +45,9 @@ def add(commands: Any) -> None:
     solve.add_argument(
         "--derivatives",
         default="auto",
-        metavar="SCHEME",
-        help="what to do about missing ones: exact (refuse), 2-point, 3-point, complex-step, auto",
+        metavar="WHAT",
+        help="what to do about missing ones: exact (refuse), 2-point, 3-point, complex-step, auto; or what the "
+        "method gets to see: gradients (no Hessian), functions (values only, as in optlab bench)",
     )
     solve.add_argument(
         "--warm-start",
@@ -61,6 +68,7 @@ def _solve(arguments: argparse.Namespace, stream: IO[str]) -> int:
     from optlab.trust.report import read_report, write_report  # noqa: PLC0415
 
     problem = read_problem(arguments.file, pairs("--param", arguments.param))
+    problem, derivatives = _seen(problem, arguments.derivatives)
     start = arguments.warm_start
     warm_start = None if start is None else read_report(start).warm_start()
     observers: list[Observer] = []
@@ -79,10 +87,18 @@ def _solve(arguments: argparse.Namespace, stream: IO[str]) -> int:
         observers=observers,
         seed=arguments.seed,
         warm_start=warm_start,
-        derivatives=arguments.derivatives,
+        derivatives=derivatives,
     )
     if arguments.json is not None:
         write_report(result, arguments.json)
     if not arguments.quiet:
         show(result, problem, stream)
     return YES if result.success else NO
+
+
+def _seen(problem: Problem, wanted: str) -> tuple[Problem, str]:
+    """Hide derivatives that the method must not see; return also how missing ones are estimated."""
+    from optlab.bench.measure import hide  # noqa: PLC0415 - most solves hide nothing
+
+    level = _HIDING.get(wanted)
+    return (problem, wanted) if level is None else (hide(problem, level), "auto")

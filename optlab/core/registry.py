@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from optlab.core.method import AbstractMethod, MethodInfo, WarmStart
 from optlab.core.packages import is_installed
 from optlab.core.problem import Problem
 from optlab.core.result import Result
 from optlab.core.setting import Origin
-from optlab.errors import OptionError, UnknownMethodError
+from optlab.errors import MissingDependencyError, OptionError, ProblemError, UnknownMethodError
 from optlab.typing import is_a
 
 __all__ = [
@@ -161,7 +161,7 @@ class ProblemSource:
     status. ``problem`` is what ``load`` returned. Called for every ending of a solve."""
 
     requires: str = ""
-    """Import name of an optional package that it needs; empty: none."""
+    """Import name of an optional package that it needs, which is also the name of the extra; empty: none."""
 
     objects: str = ""
     """The objects that it accepts, for people."""
@@ -182,6 +182,12 @@ def _read_sif(path: Any, params: Mapping[str, Any]) -> Problem:
     reader: Any = importlib.import_module("optlab_problems")
     problem: Problem = reader.read_sif(path, params=dict(params) or None)
     return problem
+
+
+def _function(thing: Any, params: Mapping[str, Any]) -> NoReturn:  # noqa: ARG001
+    raise ProblemError(
+        "a function is given without x0; pass the start point: minimize(fun, x0, ...)"
+    )
 
 
 def _later(module: str, verb: str) -> Callable[..., Any]:
@@ -212,6 +218,20 @@ _NL, _PYOMO = "optlab_problems.nl", "optlab_problems.pyomo"
 _sources: dict[str, ProblemSource] = {
     # Known without entry points, so that a checkout that is not installed works as well.
     "sif": ProblemSource("sif", "CUTEst test problem, read natively", _read_sif, (".sif",)),
+    # minimize() takes functions itself, with x0; they stand here to be listed.
+    "python": ProblemSource(
+        "python", "minimize(fun, x0), SciPy's signature", _function, objects="function"
+    ),
+    "torch": ProblemSource(
+        "torch",
+        'jac="torch": exact derivatives',
+        _function,
+        requires="torch",
+        objects="function",
+    ),
+    "jax": ProblemSource(
+        "jax", 'jac="jax": exact derivatives', _function, requires="jax", objects="function"
+    ),
     "cvxpy": ProblemSource(
         "cvxpy",
         "cvxpy.Problem that is a disciplined nonlinear program",
@@ -307,6 +327,10 @@ def load_problem(thing: Any, params: Mapping[str, Any] | None = None) -> Problem
         return thing
     source = find_source(thing)
     if source is not None:
+        if not source.installed:
+            raise MissingDependencyError(
+                source.requires, source.requires, f"the problem source {source.name!r}"
+            )
         problem = source.load(thing, params or {})
         if problem.origin is not None:
             return problem
@@ -319,7 +343,7 @@ def _catalogue() -> str:
     """Say what can be solved here, and what could be with more packages."""
     every = known_sources()
     endings = sorted(end for source in every if source.installed for end in source.suffixes)
-    objects = [source for source in every if source.objects]
+    objects = [source for source in every if source.accepts is not None]
     taken = [
         "an optlab.Problem",
         "a function with x0=...",

@@ -86,3 +86,18 @@ def test_the_scheme_of_derivatives_is_passed_on(capsys: pytest.CaptureFixture[st
     assert main(["solve", file, "--derivatives", "exact", "--quiet"]) == 0
     assert main(["solve", file, "--derivatives", "4-point", "--quiet"]) == 2
     assert "3-point" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("derivatives", "estimated"), [("gradients", "exact"), ("functions", "estimated")]
+)
+def test_derivatives_are_hidden_and_the_answer_verified_with_all_of_them(
+    derivatives: str, estimated: str, tmp_path: Path
+) -> None:
+    out = str(tmp_path / "out.json")
+    command = ["solve", str(sif_path("HS71")), "--quiet", "--json", out]
+    assert main([*command, "--derivatives", derivatives]) == 0
+    record = json.loads(Path(out).read_text(encoding="utf-8"))
+    assert record["evaluations"]["hessian"] == 0
+    assert record["certificate"]["derivatives"] == estimated
+    assert main(["verify", out, "--quiet"]) == 0

@@ -10,7 +10,7 @@ import pytest
 import optlab
 from optlab.cli import main
 from optlab.core import registry
-from optlab.errors import UnknownMethodError
+from optlab.errors import MissingDependencyError, UnknownMethodError
 
 
 @pytest.fixture
@@ -37,6 +37,8 @@ def test_sources_are_listed_with_what_they_need(
     assert {"sif", "nl", "pyomo", absent.name} <= set(by_name)
     assert "no_such_package (missing)" in by_name["absent"]
     assert ".nl" in by_name["nl"]
+    assert "function" in by_name["python"]
+    assert "torch (" in by_name["torch"]
     assert "written back" in by_name["pyomo"]
     assert "result only" in by_name["sif"]
 
@@ -63,3 +65,9 @@ def test_the_refusal_of_a_file_says_what_is_taken_and_what_is_missing() -> None:
     assert ".nl, .sif" in text
     assert ".absent" not in text
     assert "absent (needs no_such_package)" in text
+
+
+@pytest.mark.usefixtures("absent")
+def test_what_a_missing_package_would_read_names_the_package() -> None:
+    with pytest.raises(MissingDependencyError, match="no_such_package"):
+        optlab.minimize("model.absent")

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
 
 import optlab
 from optlab.cli import main
@@ -220,6 +222,24 @@ def test_a_contradiction_that_takes_three_rows(declared: bool) -> None:
     if not declared:
         problem = problem.replace(linear=None)
     assert the(problem, "conflict").where == ("r0", "r1", "r2")
+
+
+@given(st.integers(0, 10_000))
+def test_conflicts_are_found_if_and_only_if_there_is_no_point(seed: int) -> None:
+    """Random rows around a point have one; less than a combination of their sides is then too little."""
+    rng = np.random.default_rng(seed)
+    m, n = int(rng.integers(2, 6)), int(rng.integers(2, 5))
+    A = rng.integers(-3, 4, (m, n)).astype(float)
+    low = A @ rng.normal(size=n) - rng.uniform(0.1, 1.0, m)
+    sound = quadratic(A, low, np.full(m, INF))
+    kinds = {finding.kind for finding in optlab.check(sound, derivatives=False)}
+    assert not kinds & {"conflict", "empty-row"}
+    weights = rng.uniform(0.5, 2.0, m)
+    # weights'A x >= weights'low follows from the rows; the last asks for less, against all of them together.
+    rows = np.vstack((A, weights @ A))
+    high = np.append(np.full(m, INF), weights @ low - 1.0)
+    found = optlab.check(quadratic(rows, np.append(low, -INF), high), derivatives=False)
+    assert {"conflict", "empty-row"} & {finding.kind for finding in found}, str(found)
 
 
 def test_rows_that_only_just_agree_are_no_conflict() -> None:
