@@ -136,8 +136,13 @@ class AbstractFactor(ABC):
         b : (n, k)
         rows : (n,) bool
             Where b is not zero, and all that is coupled with it; V may leave out the others.
+
+        Raises
+        ------
+        TypeError
+            By a backend without ``has_half``.
         """
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} has no half solve; ask has_half first")
 
     @abstractmethod
     def refactor(self, values: FloatArray) -> AbstractFactor:
