@@ -128,7 +128,7 @@ class AbstractFactor(ABC):
         """Whether there is :meth:`half_solve`."""
         return False
 
-    def half_solve(self, b: FloatArray, rows: BoolArray) -> FloatArray:
+    def half_solve(self, b: FloatArray, rows: BoolArray) -> FloatArray:  # noqa: ARG002 - an optional capability
         """Return V with V'V = b'K^{-1}b for a positive definite K; needs ``has_half``.
 
         Parameters
