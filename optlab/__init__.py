@@ -28,6 +28,7 @@ from optlab.version import __version__
 if TYPE_CHECKING:
     from optlab import adapters, problems
     from optlab.api import methods, minimize, sources
+    from optlab.core.checkpoint import Checkpoint
     from optlab.linalg.projection import project
     from optlab.parametric import Perturbation, sensitivity
     from optlab.series import sequence
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Certificate",
+    "Checkpoint",
     "Differences",
     "Perturbation",
     "PointStatus",
@@ -78,6 +80,7 @@ class _MethodsPackage(types.ModuleType):
 sys.modules["optlab.methods"].__class__ = _MethodsPackage
 
 _LAZY = {
+    "Checkpoint": "optlab.core.checkpoint",
     "minimize": "optlab.api",
     "sources": "optlab.api",
     "check": "optlab.trust.inspection",

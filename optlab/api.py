@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optlab.core import registry
+from optlab.core.checkpoint import Checkpoint, plan_of, seed_of
 from optlab.core.control import Limits
 from optlab.core.derivatives import Differences, estimate_derivatives, wanted_differences
 from optlab.core.driver import run
 from optlab.core.functions import Functions, Stated, problem_of_functions
-from optlab.core.functions.options import method_name, read_options, summary
+from optlab.core.functions.options import method_name, read_options, summary, with_more
 from optlab.core.functions.positional import accepting_scipy_order
 from optlab.core.functions.schemes import with_step
 from optlab.core.guesses import LastPoint, believing, refuted
@@ -38,6 +39,7 @@ from optlab.errors import OptionError, ProblemError
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
+    from pathlib import Path
 
     from optlab.core.progress import Observer
     from optlab.typing import Vector
@@ -69,6 +71,9 @@ def minimize(
     bounds: Any = None,
     constraints: Any = (),
     derivatives: str | Differences = "auto",
+    checkpoint: str | Path | Checkpoint | None = None,
+    resume: str | Path | None = None,
+    **more: Any,
 ) -> Result:
     """Minimise a problem.
 
@@ -130,6 +135,14 @@ def minimize(
         refuses; ``"2-point"``, ``"3-point"``, ``"complex-step"`` or a ``Differences`` estimate it
         (docs/derivatives.md); ``"auto"`` means ``"3-point"``. ``Result.message`` and
         ``Result.certificate.derivatives`` say so.
+    checkpoint
+        Folder, or a :class:`Checkpoint`, where the run is saved as it goes, so that a killed one can be resumed
+        without paying for any evaluation twice (docs/checkpoints.md). For zeroth-order methods, ``sgd`` and ``adam``.
+    resume
+        Folder with the checkpoint of a run that ended early; goes on to the same numbers as an unbroken run. The other
+        arguments must be the same.
+    more
+        Options of the method by name, as in ``options``: ``minimize(f, x0, method="zo-adam", learning_rate=0.01)``.
 
     Returns
     -------
@@ -150,7 +163,7 @@ def minimize(
     """
     method = method_name(method)
     tol = DEFAULT_TOL if tol is None else tol
-    read = read_options(method, options, (max_iter, max_eval))
+    read = read_options(method, with_more(method, options, more), (max_iter, max_eval))
     wanted = wanted_differences(derivatives)
     if wanted is not None:
         wanted = with_step("the step of differences", wanted, read.step)
@@ -185,7 +198,8 @@ def minimize(
         watchers=watchers,
         warm=warm,
         executor=executor,
-        seed=int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed,
+        seed=seed_of(seed, resume),
+        checkpoint=plan_of(checkpoint, resume),
     )
     result = replace(_solved(task, stated.problem, wanted), parts=stated.parts)
     if read.show:
@@ -207,6 +221,7 @@ class _Task:
     warm: WarmStart | None
     executor: Executor | None
     seed: int
+    checkpoint: Checkpoint | None
 
     def suited(self, problem: Problem) -> AbstractMethod[Any]:
         """Return the method, chosen for the problem where that is asked for.
@@ -223,6 +238,8 @@ class _Task:
 
 def _solved(task: _Task, problem: Problem, wanted: Differences | None) -> Result:
     """Fill in what the problem lacks, solve it, and check what was guessed."""
+    if task.method == "auto" and problem.noisy:
+        task = replace(task, method=choose_method(problem))
     early = None if task.method == "auto" else task.build(task.method)
     if wanted is not None and (early is None or early.info.needs_gradient):
         problem = estimate_derivatives(problem, wanted)
@@ -239,7 +256,15 @@ def _solved(task: _Task, problem: Problem, wanted: Differences | None) -> Result
     chosen = task.suited(problem)
     limits, warm, seed = task.limits, task.warm, task.seed
     if not (probed or problem.derivatives == "estimated"):
-        return run(chosen, oracle, task.start, limits, task.watchers, warm=warm, seed=seed)
+        at, plan = task.start, task.checkpoint
+        return run(
+            chosen, oracle, at, limits, task.watchers, warm=warm, seed=seed, checkpoint=plan
+        )
+    if task.checkpoint is not None:
+        raise OptionError(
+            "checkpoint= and resume= are for methods that need no derivatives that must be estimated first, and for "
+            'rows that are known to be linear; pass derivatives="exact" and linear=... to optlab.Problem'
+        )
     last = LastPoint()
 
     def solve(door: Oracle, rest: Limits) -> Result:

@@ -22,6 +22,7 @@ __all__ = [
     "OptlabWarning",
     "ParseError",
     "ProblemError",
+    "ResumeError",
     "SolveError",
     "UnknownMethodError",
 ]
@@ -125,6 +126,10 @@ class MissingDependencyError(OptlabError, ImportError):
 
 class SolveError(OptlabError, RuntimeError):
     """A result is not a solution; raised only by ``Result.raise_if_failed``."""
+
+
+class ResumeError(OptlabError, ValueError):
+    """A checkpoint cannot be read, or belongs to another run."""
 
 
 class OptlabWarning(UserWarning):

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from optlab.core.checkpoint import Checkpoint, Saver, Start
 from optlab.core.control import BudgetSpent, Limits
 from optlab.core.finish import Candidate, Outcome, certify_candidate, finish
 from optlab.core.interrupt import interruptible
@@ -78,6 +79,7 @@ def run(
     *,
     warm: WarmStart | None = None,
     seed: int | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Result:
     """Run a method to its end and certify the best point.
 
@@ -99,6 +101,8 @@ def run(
         Multipliers and extras of a previous solve, in the variables of the user's problem.
     seed
         Stored in the result.
+    checkpoint
+        Where the states are saved, so that a killed run can be resumed; None: nowhere.
 
     Returns
     -------
@@ -120,17 +124,24 @@ def run(
     start.flags.writeable = False
     oracle.x0 = start
     rng = np.random.default_rng(seed) if rng is None else rng
+    if not method.info.needs_gradient:
+        oracle.has_gradient = False  # whoever takes values only is judged by values only
     outer = _OuterRun(method, oracle, tuple(observers))
     info = RunInfo(method.info.name, oracle.problem.name, oracle.n, oracle.m, method.columns)
     listeners = [o for o in observers if isinstance(o, AbstractObserver)]
-    before = oracle.set_limits(limits)
+    saver = None
+    if checkpoint is not None:
+        about = {"n": oracle.n, "m": oracle.m, "problem": oracle.problem.name, "seed": seed}
+        saver = Saver(checkpoint, method, oracle, about)
+    before = oracle.set_limits(_effective(method, limits))
     account, begun = oracle.account, time.process_time() - oracle.callback_time
     account.enter(REST)
     try:
         with interruptible(oracle), np.errstate(all="ignore"):
             for listener in listeners:
                 listener.open(info)
-            ending = outer.solve(start, limits, rng, warm)
+            begin = None if saver is None else saver.begin()
+            ending = outer.solve(start, limits, rng, warm, saver, begin)
             outcome = Outcome(
                 ending.stop, ending.iterations, outer.candidate(ending), ending.error
             )
@@ -141,6 +152,8 @@ def run(
             listener.close(None)
         raise
     finally:
+        if saver is not None:
+            saver.close()
         oracle.restore_limits(before)
         account.leave()
         account.cpu[METHOD] += time.process_time() - oracle.callback_time - begun
@@ -189,11 +202,18 @@ def iterate(
         What the inner method may start from.
     """
     rng = np.random.default_rng(0) if rng is None else rng
-    before = oracle.set_limits(limits)
+    before = oracle.set_limits(_effective(method, limits))
     try:
         return _loop(method, oracle, lambda: method.init(oracle, x0, rng, warm=warm), limits)
     finally:
         oracle.restore_limits(before)
+
+
+def _effective(method: AbstractMethod[Any], limits: Limits) -> Limits:
+    """Fill in the method's own limit on iterations, so that it knows its horizon."""
+    if limits.max_iter is not None:
+        return limits
+    return replace(limits, max_iter=method.default_max_iter)
 
 
 def _loop(
@@ -203,18 +223,21 @@ def _loop(
     limits: Limits,
     report: Callable[[int, Progress], bool] | None = None,
     resume: Callable[[S, Progress], S | None] | None = None,
+    save: Callable[[int, S], None] | None = None,
+    k: int = 0,
 ) -> Ending[S]:
-    """Iterate until the method, a limit, an observer or an error ends it."""
+    """Iterate from number k on until the method, a limit, an observer or an error ends it."""
     max_iter = method.default_max_iter if limits.max_iter is None else limits.max_iter
     if isinstance(method, AbstractExternalMethod):
         bounds = Limits(max_iter, None, limits.max_time)
         return _foreign_loop(method, oracle, first, bounds, report, resume)
     state: S | None = None
     progress: Progress | None = None
-    k = 0
     try:
         state = first()
         while True:
+            if save is not None:
+                save(k, state)
             progress = method.progress(state)
             asked = report is not None and report(k, progress)
             stop = method.stop(state)
@@ -305,9 +328,15 @@ class _OuterRun:
         self._checked: tuple[Progress, CertifiedPoint] | None = None
 
     def solve(
-        self, x0: Vector, limits: Limits, rng: np.random.Generator, warm: WarmStart | None
+        self,
+        x0: Vector,
+        limits: Limits,
+        rng: np.random.Generator,
+        warm: WarmStart | None,
+        saver: Saver | None = None,
+        start: Start | None = None,
     ) -> Ending[Any]:
-        """Reduce the problem and iterate."""
+        """Reduce the problem and iterate, from the start of a resumed run when there is one."""
         method, door = self._method, self._oracle
         try:
             base = door.as_problem()
@@ -321,9 +350,16 @@ class _OuterRun:
         mapped = None if warm is None else WarmStart(at.x, at.y, at.z, warm.extras)
 
         def first() -> Any:
+            if start is not None:
+                return start.state
             return method.init(door, at.x, rng, warm=mapped)
 
-        return _loop(method, door, first, limits, self._report, self._resume)
+        k = 0 if start is None else start.iteration
+        ending = _loop(method, door, first, limits, self._report, self._resume, saver, k)
+        if saver is not None and ending.state is not None and ending.error is None:
+            # What ends a loop in the middle of a step leaves values in the journal that must stay there.
+            saver(ending.iterations, ending.state, now=True)
+        return ending
 
     def candidate(self, ending: Ending[Any]) -> Candidate | None:
         """Return the last iterate in the user's variables, None when there is none."""

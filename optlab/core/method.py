@@ -123,6 +123,11 @@ class AbstractMethod(ABC, Generic[S]):
     default_max_iter: ClassVar[int] = 10_000
     """Limit on iterations when the caller gives none."""
 
+    records: ClassVar[tuple[type, ...]] = ()
+    """The dataclasses that a state is made of, when it may be stored (:mod:`optlab.core.packing`); empty: it may
+    not, and the method takes no checkpoints. A resumed run must be the same as an unbroken one, so everything random
+    must follow from the state."""
+
     def __post_init__(self) -> None:
         if not self.tol > 0.0:
             raise OptionError(f"tol is {self.tol!r}; a positive number is needed")

@@ -36,11 +36,16 @@ def constraint_kind(problem: Problem) -> ConstraintKind:
 def choose_method(problem: Problem) -> str:
     """Choose for ``method="auto"``: npasa for nonlinear rows, pasa for all else.
 
+    Noisy objectives, averages over samples among them: adam where there is a gradient of a sample, else zo.
+
     Raises
     ------
     CapabilityError
         When the problem has no gradient.
     """
+    if problem.noisy:
+        sampled = problem.sampled
+        return "adam" if sampled is not None and sampled.has_gradient else "zo"
     if not problem.has_gradient:
         raise CapabilityError(
             "method='auto' finds no method: the problem has no gradient, and every method here "

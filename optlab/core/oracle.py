@@ -7,14 +7,14 @@ user's functions is a few microseconds, because small problems are solved in tho
 
 from __future__ import annotations
 
-import math
-import time
 from time import process_time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from optlab.core.control import BudgetSpent, Control, Limits
+from optlab.core.asktell import Query
+from optlab.core.batch import values_at
+from optlab.core.control import BudgetSpent, Control, Door
 from optlab.core.derivatives.estimates import connected
 from optlab.core.guards import (
     FLOAT,
@@ -30,9 +30,9 @@ from optlab.core.guards import (
     row_weights,
 )
 from optlab.core.problem import Problem
+from optlab.core.shifts import DenseShifts
 from optlab.core.status import StopReason
 from optlab.errors import CapabilityError, ProblemError
-from optlab.linalg.account import TimeAccount
 from optlab.typing import Mask, Matrix, Vector
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["Incumbent", "Oracle"]
 
 
-class Oracle:
+class Oracle(Door):
     """Counted, guarded and remembered access to one problem.
 
     Every verb takes float64 vectors and returns read-only arrays. A repeated call at one of the two
@@ -73,11 +73,10 @@ class Oracle:
     """
 
     __slots__ = (
-        "_constraints", "_control", "_copies", "_gradient", "_gradient_at", "_has_bounds", "_hessian",
-        "_hessian_at", "_jacobian", "_jacobian_at", "_max_eval", "_objective", "_shape", "_tracks",
-        "account", "cl", "counts", "ctol", "cu", "derivatives", "executor", "has_gradient",
-        "has_hessian", "has_hprod", "has_jacobian", "incumbent", "lb", "linear", "m", "n", "problem",
-        "ub", "x0",
+        "_constraints", "_copies", "_gradient", "_gradient_at", "_has_bounds", "_hessian",
+        "_hessian_at", "_jacobian", "_jacobian_at", "_objective", "_shape", "_tracks", "cl", "ctol",
+        "cu", "derivatives", "executor", "has_gradient", "has_hessian", "has_hprod", "has_jacobian",
+        "incumbent", "keeps_incumbent", "lb", "linear", "m", "n", "problem", "ub", "x0",
     )  # fmt: skip
 
     def __init__(
@@ -89,6 +88,7 @@ class Oracle:
         tracks: bool = True,
         executor: Executor | None = None,
     ) -> None:
+        super().__init__(control)
         self.problem = problem
         self.n, self.m = problem.n, problem.m
         self.lb, self.ub, self.cl, self.cu = problem.lb, problem.ub, problem.cl, problem.cu
@@ -101,17 +101,12 @@ class Oracle:
         self.linear: Mask = (
             np.zeros(problem.m, dtype=bool) if problem.linear is None else problem.linear
         )
-        self.counts: dict[str, int] = dict.fromkeys(
-            ("objective", "gradient", "constraints", "jacobian", "hessian"), 0
-        )
-        self.account = TimeAccount()
-        """Where the time of the solve goes; a view shares that of its root."""
         self.incumbent: Incumbent | None = None
         self.ctol = 1e-6
         self.executor = executor
-        self._control = Control() if control is None else control
         self._copies, self._tracks = copies, tracks
-        self._max_eval: float = math.inf
+        self.keeps_incumbent = tracks and not problem.noisy
+        """Whether a value may be compared with those of other points."""
         self._shape = (problem.n,)
         self._has_bounds = bool(np.isfinite(problem.lb).any() or np.isfinite(problem.ub).any())
         verbs = (problem.gradient, problem.jacobian, problem.hessian)
@@ -120,11 +115,6 @@ class Oracle:
         )
         self._objective, self._gradient, self._hessian = Recent(), Recent(), Recent()
         self._constraints, self._jacobian = Recent(), Recent()
-
-    @property
-    def callback_time(self) -> float:
-        """Seconds of CPU time (``time.process_time``, all threads) spent in the problem so far."""
-        return sum(self.account.cpu.get(verb, 0.0) for verb in self.counts)
 
     # Verbs --------------------------------------------------------------------------------------
 
@@ -142,10 +132,10 @@ class Oracle:
         raw = self._call("objective", self.problem.objective, point)
         f = finite_number("objective", raw, point)
         recent.put(key, f)
-        if self._tracks:
+        if self.keeps_incumbent:
             c = self._constraints.find(key) if self.m else NOTHING
             if c is not None:
-                self._offer(point, f, c)
+                self.offer(point, f, c)
         return f
 
     def gradient(self, x: Vector) -> Vector:
@@ -176,10 +166,10 @@ class Oracle:
         raw = self._call("constraints", self.problem.constraints, point)
         c = finite_vector("constraints", raw, (self.m,), point, copy=self._copies)
         recent.put(key, c)
-        if self._tracks:
+        if self.keeps_incumbent:
             f = self._objective.find(key)
             if f is not None:
-                self._offer(point, f, c)
+                self.offer(point, f, c)
         return c
 
     def jacobian(self, x: Vector) -> Matrix:
@@ -254,6 +244,10 @@ class Oracle:
         x.flags.writeable = False
         return guarded(verb, getattr(self.problem, verb), x)
 
+    def values(self, query: Query) -> Vector:
+        """Evaluate f at the points of a query, shape (k,), nan where it fails; not remembered."""
+        return values_at(self, query)
+
     # Points -------------------------------------------------------------------------------------
 
     def remembered(self, verb: str, key: Any) -> Any:
@@ -316,42 +310,13 @@ class Oracle:
             v for v in _DERIVATIVES if getattr(p, f"has_{v}") and (p.m or v != "jacobian")
         ]
         linear = self.linear if p.m else None
-        return p.replace(x0=self.x0, linear=linear, **{v: getattr(self, v) for v in verbs})
-
-    def check(self) -> None:
-        """Raise BudgetSpent when the time is up or a stop was requested."""
-        control = self._control
-        if control.stop is not None:
-            raise BudgetSpent(control.stop)
-        if time.monotonic() >= control.deadline:
-            raise BudgetSpent(StopReason.MAX_TIME)
-
-    def request_stop(self, reason: StopReason) -> None:
-        """Let the next evaluation of this oracle and of all views end the solve."""
-        self._control.stop = reason
-
-    def set_limits(self, limits: Limits) -> tuple[float, float]:
-        """Tighten the limits; returns the previous ones for :meth:`restore_limits`."""
-        before = (self._max_eval, self._control.deadline)
-        if limits.max_eval is not None:
-            self._max_eval = min(self._max_eval, self.counts["objective"] + limits.max_eval)
-        if limits.max_time is not None:
-            control = self._control
-            control.deadline = min(control.deadline, time.monotonic() + limits.max_time)
-        return before
-
-    def restore_limits(self, limits: tuple[float, float]) -> None:
-        """Undo :meth:`set_limits`."""
-        self._max_eval, self._control.deadline = limits
-
-    def lift_limits(self) -> Control:
-        """Let the driver certify the final point after a limit; returns the control to put back."""
-        control, self._control = self._control, Control()
-        return control
-
-    def restore_control(self, control: Control) -> None:
-        """Undo :meth:`lift_limits`."""
-        self._control = control
+        return p.replace(
+            x0=self.x0,
+            linear=linear,
+            sampled=None,
+            objective_batch=self._batch if p.has_batch else None,
+            **{v: getattr(self, v) for v in verbs},
+        )
 
     # Inside -----------------------------------------------------------------------------------
 
@@ -367,6 +332,10 @@ class Oracle:
                 "float64 are needed"
             )
         return immutable(key)
+
+    def _batch(self, points: Vector) -> Vector:
+        """Evaluate f at many points, shape (k, n) -> (k,): the objective of a reduced problem."""
+        return self.values(Query(np.zeros(self.n), DenseShifts(points)))
 
     def _call(self, verb: str, function: Callable[..., Any], x: Vector, *more: Any) -> Any:
         """Count and call a function of the problem; what it raises names the function and x."""
@@ -387,7 +356,7 @@ class Oracle:
         worst = largest_violation(self.problem, x, c, bounds=self._has_bounds)
         return worst if worst > self.ctol else 0.0
 
-    def _offer(self, x: Vector, f: float, c: Vector) -> None:
+    def offer(self, x: Vector, f: float, c: Vector) -> None:
         """Keep the point when it has less violation above ``ctol``, or then a lower objective."""
         best = self.incumbent
         if best is not None and best.violation == 0.0 and f >= best.f:

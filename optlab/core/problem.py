@@ -21,6 +21,7 @@ from optlab.errors import CapabilityError, ProblemError
 from optlab.typing import Indices, Mask, Matrix, Vector, is_a
 
 if TYPE_CHECKING:
+    from optlab.core.sampled import AbstractSampled
     from optlab.core.setting import Origin
 
 __all__ = ["Problem"]
@@ -28,7 +29,7 @@ __all__ = ["Problem"]
 _FIELDS = (
     "objective", "x0", "gradient", "hessian", "hprod", "constraints", "jacobian", "lb", "ub",
     "cl", "cu", "linear", "name", "variable_names", "constraint_names", "slack_rows", "row_scale",
-    "origin",
+    "origin", "objective_batch", "sampled", "noisy",
 )  # fmt: skip
 
 
@@ -71,6 +72,14 @@ class Problem:
     row_scale
         (m,) what a reduction has multiplied the user's rows by; None stands for ones. For methods that
         measure violations as the user does.
+    objective_batch
+        ``objective_batch(X) -> (k,)``, the objective at the k rows of X, shape (k, n), for methods that evaluate many
+        points at once; nan where it cannot be evaluated. It must agree with ``objective``.
+    sampled
+        How the samples of an objective that is their average are evaluated (:mod:`optlab.core.sampled`);
+        ``objective`` is the average over all of them.
+    noisy
+        Whether values at the same point may differ; the lowest value seen is then no reason to prefer a point.
     origin
         File or object that a problem source has read, for reports; None for a problem stated in Python.
 
@@ -87,7 +96,9 @@ class Problem:
     (2, 0, True, False)
     """
 
-    __slots__ = (*_FIELDS, "has_gradient", "has_hessian", "has_hprod", "has_jacobian", "m", "n")
+    __slots__ = (
+        *_FIELDS, "has_batch", "has_gradient", "has_hessian", "has_hprod", "has_jacobian", "m", "n",
+    )  # fmt: skip
 
     n: int
     m: int
@@ -103,6 +114,10 @@ class Problem:
     slack_rows: Indices
     row_scale: Vector | None
     origin: Origin | None
+    objective_batch: Callable[[Vector], Any] | None
+    sampled: AbstractSampled | None
+    noisy: bool
+    has_batch: bool
     has_gradient: bool
     has_jacobian: bool
     has_hessian: bool
@@ -135,6 +150,9 @@ class Problem:
         slack_rows: Indices | None = None,
         row_scale: Vector | None = None,
         origin: Origin | None = None,
+        objective_batch: Callable[[Vector], Any] | None = None,
+        sampled: AbstractSampled | None = None,
+        noisy: bool = False,
     ) -> None:
         start = _start(x0)
         n = start.size
@@ -154,6 +172,10 @@ class Problem:
         put(self, "slack_rows", rows)
         put(self, "row_scale", row_scale)
         put(self, "origin", origin)
+        put(self, "objective_batch", _callable_or_none("objective_batch", objective_batch))
+        put(self, "sampled", sampled)
+        put(self, "noisy", bool(noisy) or sampled is not None)
+        put(self, "has_batch", objective_batch is not None or sampled is not None)
         put(self, "name", name)
         put(self, "variable_names", _names("variable_names", variable_names, n))
         put(self, "constraint_names", _names("constraint_names", constraint_names, m))
@@ -168,11 +190,7 @@ class Problem:
             "hprod": hprod,
         }
         for verb, function in verbs.items():
-            if function is not None and not callable(function):
-                raise ProblemError(
-                    f"{verb} is {function!r}; a callable or None is needed. Pass the function "
-                    "itself, not its value."
-                )
+            _callable_or_none(verb, function)
             put(self, verb, _Missing(verb, name) if function is None else function)
         for verb in ("gradient", "jacobian", "hessian"):
             estimate: Any = verbs[verb]
@@ -222,6 +240,14 @@ class Problem:
             given.update(constraints=None, jacobian=None, linear=None, constraint_names=None)
         given.update(changes)
         return Problem(**given)
+
+
+def _callable_or_none(verb: str, function: Any) -> Any:
+    if function is not None and not callable(function):
+        raise ProblemError(
+            f"{verb} is {function!r}; a callable or None is needed. Pass the function itself, not its value."
+        )
+    return function
 
 
 class _Missing:

@@ -29,7 +29,7 @@ from optlab.typing import is_a
 if TYPE_CHECKING:
     from optlab.core.result import Result
 
-__all__ = ["ReadOptions", "method_name", "read_options", "summary"]
+__all__ = ["ReadOptions", "method_name", "read_options", "summary", "with_more"]
 
 _ALIASES = {"l-bfgs-b": "lbfgsb"}
 """SciPy's name -> ours, where they differ in more than case."""
@@ -95,6 +95,32 @@ class ReadOptions:
 
     show: int = 0
     """1: a summary at the end; 2: the iterations, too."""
+
+
+def with_more(method: Any, options: Any, more: Mapping[str, Any]) -> Any:
+    """Add options that were given as keywords of the call.
+
+    Raises
+    ------
+    OptionError
+        When one is given twice, or there are keywords and ``options`` is no mapping.
+    TypeError
+        When there is no method that they could belong to.
+    """
+    if not more:
+        return options
+    if method == "auto":
+        raise TypeError(
+            f"minimize has no argument {next(iter(more))!r}; options of a method can be given by name when method= names one"
+        )
+    if options is not None and not is_a(options, Mapping):
+        raise OptionError(
+            f"options is a {type(options).__name__} and {', '.join(more)} are given beside it; give all in one"
+        )
+    twice = sorted(set(more) & set(options or {}))
+    if twice:
+        raise OptionError(f"{', '.join(twice)} given twice: as keyword and in options")
+    return {**(options or {}), **more}
 
 
 def read_options(
