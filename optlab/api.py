@@ -242,7 +242,7 @@ def ask_tell(
     return AskTell(chosen, problem, Limits(max_iter, max_eval, max_time), seed_of(seed, None))
 
 
-def _told(x: Vector) -> float:
+def _told(x: Vector) -> float:  # noqa: ARG001
     raise CapabilityError("the values of this run are told; see optlab.ask_tell")
 
 
