@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from optlab.core.asktell import Query
 from optlab.core.control import BudgetSpent
 from optlab.core.method import MethodInfo, WarmStart
 from optlab.core.progress import Column, Progress
 from optlab.core.registry import register
+from optlab.core.shifts import DenseShifts
 from optlab.core.status import StopReason
 from optlab.errors import EvaluationError, OptionError
 from optlab.methods.external.base import AbstractPeer, PeerState, finished
@@ -202,12 +204,16 @@ class _Search:
         points = np.tile(self._start, (len(inner), 1))
         points[:, self.free] = inner
         points = np.clip(points, self.low, self.high)
-        values = _values(self._oracle, points)
-        for f in values[np.isfinite(values)]:
-            self._span = self._span.with_value(float(f))
-        k = int(np.nanargmin(values)) if np.isfinite(values).any() else -1
-        if k >= 0 and values[k] < self.best[1]:
+        query = Query(np.zeros(points.shape[1]), DenseShifts(points))
+        try:
+            values = self._oracle.values(query)
+        except EvaluationError:
+            # Not one of them has a value; a simulator that is down makes all generations equal, which ends the run.
+            return np.full(len(points), self._span.moderated())
+        k = int(np.nanargmin(values))
+        if values[k] < self.best[1]:
             self.best = (points[k], float(values[k]))
+        self._span = self._span.with_value(self.best[1]).with_value(float(np.nanmax(values)))
         return np.where(np.isnan(values), self._span.moderated(), values)
 
     def _show(self, sigma: float | None) -> None:
@@ -215,14 +221,3 @@ class _Search:
         self._shown += 1
         x, f = self.best
         self._watch.show(Progress(x, f, 0.0, dual=None, extras=extras))
-
-
-def _values(oracle: Oracle, points: Vector) -> Vector:
-    """Evaluate the objective at the rows of points; nan where that fails."""
-    values = np.full(len(points), np.nan)
-    for k, x in enumerate(points):
-        try:
-            values[k] = oracle.objective(x)
-        except EvaluationError:
-            continue
-    return values
