@@ -51,6 +51,10 @@ _BUILTIN = {
     "slsqp": "optlab.methods.external.scipy_peers",
     "trust-constr": "optlab.methods.external.scipy_peers",
     "lbfgsb": "optlab.methods.external.scipy_peers",
+    "cobyqa": "optlab.methods.external.cobyqa",
+    "cma-es": "optlab.methods.external.cma_es",
+    "nelder-mead": "optlab.methods.external.scipy_values",
+    "powell": "optlab.methods.external.scipy_values",
 }
 """Name of a method -> module that registers it when imported."""
 
