@@ -40,7 +40,12 @@ class Descent(AbstractAskTell[DescentState]):
     smoothing: float = 1e-3
 
     def init(
-        self, oracle: Oracle, x0: Vector, rng: Any, *, warm: WarmStart | None = None
+        self,
+        oracle: Oracle,  # noqa: ARG002
+        x0: Vector,
+        rng: Any,
+        *,
+        warm: WarmStart | None = None,  # noqa: ARG002
     ) -> DescentState:
         """Draw the seed; evaluate nothing."""
         return DescentState(x0, int(rng.integers(2**40)))
@@ -53,7 +58,12 @@ class Descent(AbstractAskTell[DescentState]):
             state.x, CoordinateShifts(state.x.size, np.repeat(chosen, 2), step), state.k
         )
 
-    def tell(self, state: DescentState, query: Query, values: Vector) -> DescentState:
+    def tell(
+        self,
+        state: DescentState,
+        query: Query,  # noqa: ARG002
+        values: Vector,
+    ) -> DescentState:
         """Step along what is known."""
         pairs = values.reshape(-1, 2)
         g = np.zeros(state.x.size)
@@ -70,7 +80,7 @@ class Descent(AbstractAskTell[DescentState]):
         """Report the iterate."""
         return Progress(x=state.x, f=state.f, primal=0.0, dual=None)
 
-    def stop(self, state: DescentState) -> StopReason | None:
+    def stop(self, state: DescentState) -> StopReason | None:  # noqa: ARG002
         """Leave the end to the limits."""
         return None
 

@@ -27,7 +27,8 @@ def sphere(x: Any) -> float:
 
 
 def problem(**more: Any) -> Problem:
-    return Problem(**({"objective": sphere, "x0": X} | more))
+    given: dict[str, Any] = {"objective": sphere, "x0": X}
+    return Problem(**(given | more))
 
 
 def query(k: int = 5, key: int | None = None) -> Query:
