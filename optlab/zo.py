@@ -16,7 +16,10 @@ from optlab.methods.zeroth.estimators import (
     AbstractEstimator,
     Box,
     Estimate,
+    LowRank,
+    NoisePlan,
     Plan,
+    Subspace,
 )
 
 __all__ = [
@@ -27,5 +30,8 @@ __all__ = [
     "AbstractEstimator",
     "Box",
     "Estimate",
+    "LowRank",
+    "NoisePlan",
     "Plan",
+    "Subspace",
 ]

@@ -2,7 +2,10 @@
 
 from optlab.methods.zeroth.estimators.base import AbstractEstimator, Box, Estimate, Plan
 from optlab.methods.zeroth.estimators.coordinate import CGE
+from optlab.methods.zeroth.estimators.low_rank import LowRank
+from optlab.methods.zeroth.estimators.noise import NoisePlan
 from optlab.methods.zeroth.estimators.randomized import RGE, SPSA
+from optlab.methods.zeroth.estimators.subspace import Subspace
 
 __all__ = [
     "CGE",
@@ -12,8 +15,11 @@ __all__ = [
     "AbstractEstimator",
     "Box",
     "Estimate",
+    "LowRank",
+    "NoisePlan",
     "Plan",
+    "Subspace",
 ]
 
-ESTIMATORS: tuple[type[AbstractEstimator], ...] = (CGE, RGE, SPSA)
+ESTIMATORS: tuple[type[AbstractEstimator], ...] = (CGE, RGE, SPSA, Subspace, LowRank)
 """Every estimator that can be instantiated."""

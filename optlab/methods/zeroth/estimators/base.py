@@ -93,6 +93,14 @@ class AbstractEstimator(ABC):
                 )
             object.__setattr__(self, "scale", scale)
 
+    @property
+    def noise_is_wanted(self) -> bool:
+        """Whether the noise of the values must be measured before the first :meth:`plan`.
+
+        Then evaluate the points of ``noise_plan()`` and go on with the estimator that ``knowing(noise)`` returns.
+        """
+        return False
+
     @abstractmethod
     def queries(self, n: int, active: Indices | None = None) -> int:
         """Return the exact number of evaluations of one estimate in n variables, whatever the bounds.

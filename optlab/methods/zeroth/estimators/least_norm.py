@@ -52,11 +52,7 @@ class LeastNorm(AbstractDesign):
         inverse, rank = self._inverse(rows)
         shrunk = inverse @ found.slope
         # A variable without room adds a direction that nothing can be learned about.
-        m = (
-            rows.shape[1]
-            if self.basis is not None
-            else int(np.count_nonzero(space.up + space.down))
-        )
+        m = rows.shape[1] if self.basis is not None else int(np.count_nonzero(space.movable))
         factor = m / rank if rank else 0.0
         solution = factor * shrunk
         back = _Back(space.scale, self.basis)

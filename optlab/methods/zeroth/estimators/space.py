@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optlab.errors import OptionError
-from optlab.typing import Indices, Vector
+from optlab.typing import Indices, Mask, Vector
 
 if TYPE_CHECKING:
     from optlab.methods.zeroth.estimators.base import Box
@@ -42,6 +42,11 @@ class Space:
     def size(self) -> int:
         """The number m of displaced variables."""
         return self.index.size
+
+    @property
+    def movable(self) -> Mask:
+        """(m,) which variables have any room."""
+        return (self.up > 0.0) | (self.down > 0.0)
 
     def cut(self, displacements: Vector) -> Vector:
         """Bring displacements (..., m) within the bounds, in place."""
