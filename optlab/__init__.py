@@ -26,7 +26,7 @@ from optlab.core.status import PointStatus, StopReason
 from optlab.version import __version__
 
 if TYPE_CHECKING:
-    from optlab import adapters, problems
+    from optlab import adapters, problems, zo
     from optlab.api import methods, minimize, sources
     from optlab.core.checkpoint import Checkpoint
     from optlab.linalg.projection import project
@@ -62,6 +62,7 @@ __all__ = [
     "sources",
     "verify",
     "write_report",
+    "zo",
 ]
 
 
@@ -97,7 +98,7 @@ _LAZY = {
 
 def __getattr__(name: str) -> Any:
     """Import a lazy public name."""
-    if name in {"problems", "adapters"}:
+    if name in {"problems", "adapters", "zo"}:
         return importlib.import_module(f"optlab.{name}")
     if name in _LAZY:
         value = getattr(importlib.import_module(_LAZY[name]), name)
