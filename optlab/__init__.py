@@ -27,7 +27,7 @@ from optlab.version import __version__
 
 if TYPE_CHECKING:
     from optlab import adapters, problems, zo
-    from optlab.api import methods, minimize, sources
+    from optlab.api import ask_tell, methods, minimize, sources
     from optlab.core.checkpoint import Checkpoint
     from optlab.linalg.projection import project
     from optlab.parametric import Perturbation, sensitivity
@@ -48,6 +48,7 @@ __all__ = [
     "StopReason",
     "__version__",
     "adapters",
+    "ask_tell",
     "check",
     "check_derivatives",
     "error_estimators",
@@ -82,6 +83,7 @@ sys.modules["optlab.methods"].__class__ = _MethodsPackage
 
 _LAZY = {
     "Checkpoint": "optlab.core.checkpoint",
+    "ask_tell": "optlab.api",
     "minimize": "optlab.api",
     "sources": "optlab.api",
     "check": "optlab.trust.inspection",

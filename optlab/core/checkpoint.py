@@ -13,7 +13,7 @@ import json
 import os
 import time
 import warnings
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ import numpy as np
 from optlab.core.journal import Journal
 from optlab.core.packing import Arrays, pack, unpack
 from optlab.core.plain import plain
+from optlab.core.setting import Setting
 from optlab.errors import (
     CapabilityError,
     MissingDependencyError,
@@ -32,6 +33,8 @@ from optlab.errors import (
 from optlab.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from optlab.core.control import Door
     from optlab.core.method import AbstractMethod
 
@@ -40,6 +43,9 @@ __all__ = ["Checkpoint", "Saver", "Start", "plan_of", "read_checkpoint", "seed_o
 SCHEMA = "optlab.checkpoint/1"
 
 _INDEX = "checkpoint.json"
+
+_VARIABLES = "variables."
+"""Start of the names of a task's variables among the arrays; a state's begin with "state"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,8 @@ class Start:
 
     state: Any
     iteration: int
+    variables: Arrays
+    """Of a task in place, by name; empty otherwise."""
 
 
 class Saver:
@@ -83,6 +91,8 @@ class Saver:
         Whose counts are saved, and whose journal is kept.
     about
         What identifies the run: sizes, problem, seed.
+    variables
+        For tasks in place: returns their variables, to be saved beside the state.
 
     Raises
     ------
@@ -93,14 +103,22 @@ class Saver:
     """
 
     def __init__(
-        self, plan: Checkpoint, method: AbstractMethod[Any], door: Door, about: dict[str, Any]
+        self,
+        plan: Checkpoint,
+        method: AbstractMethod[Any],
+        door: Door,
+        about: dict[str, Any],
+        variables: Callable[[], Arrays] | None = None,
     ) -> None:
         check_storable(method)
         _safetensors()
         self._folder = Path(plan.folder)
         self._every, self._last, self._resume = plan.every, -float("inf"), plan.resume
-        self._method, self._door = method, door
-        self._about = about | {"method": method.info.name, "options": _options(method)}
+        self._method, self._door, self._variables = method, door, variables
+        self._about = about | {
+            "method": method.info.name,
+            "options": Setting.options_of(method),
+        }
         self._saved: int | None = None
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -138,7 +156,12 @@ class Saver:
         self._door.journal = Journal(self._folder / index["journal"])
         self._door.counts.update(index["counts"])
         self._saved, self._last = int(index["iteration"]), time.monotonic()
-        return Start(state, int(index["iteration"]))
+        variables = {
+            name.removeprefix(_VARIABLES): array
+            for name, array in arrays.items()
+            if name.startswith(_VARIABLES)
+        }
+        return Start(state, int(index["iteration"]), variables)
 
     def __call__(self, k: int, state: Any, *, now: bool = False) -> None:
         """Save a state after iteration k when it is time, or ``now``."""
@@ -163,6 +186,8 @@ class Saver:
     def _save(self, k: int, state: Any) -> None:
         arrays: Arrays = {}
         packed = pack(state, arrays)
+        if self._variables is not None:
+            arrays |= {f"{_VARIABLES}{name}": a for name, a in self._variables().items()}
         data = _safetensors().save(arrays)
         names = {"arrays": f"state-{k}.safetensors", "journal": f"journal-{k}.bin"}
         index = {
@@ -264,11 +289,6 @@ def plan_of(
             "leave checkpoint out, or give the same folder"
         )
     return plan if resume is None else replace(plan, resume=True)
-
-
-def _options(method: AbstractMethod[Any]) -> dict[str, str]:
-    """Return the options of a method as text, to recognise the same run."""
-    return {f.name: str(plain(getattr(method, f.name))) for f in fields(method)}
 
 
 def _write_whole(path: Path, data: bytes) -> None:

@@ -32,7 +32,7 @@ from optlab.core.verdict import CertifiedPoint
 from optlab.errors import EvaluationError
 from optlab.typing import Vector
 
-__all__ = ["Ending", "iterate", "run"]
+__all__ = ["Ending", "effective", "iterate", "loop", "run"]
 
 S = TypeVar("S")
 
@@ -133,7 +133,7 @@ def run(
     if checkpoint is not None:
         about = {"n": oracle.n, "m": oracle.m, "problem": oracle.problem.name, "seed": seed}
         saver = Saver(checkpoint, method, oracle, about)
-    before = oracle.set_limits(_effective(method, limits))
+    before = oracle.set_limits(effective(method, limits))
     account, begun = oracle.account, time.process_time() - oracle.callback_time
     account.enter(REST)
     try:
@@ -146,7 +146,7 @@ def run(
                 ending.stop, ending.iterations, outer.candidate(ending), ending.error
             )
             memory = {} if ending.state is None else method.memory(ending.state)
-            result = finish(oracle, method, start, outcome)
+            result = finish(oracle, method, start, outcome, memory)
     except BaseException:
         for listener in listeners:
             listener.close(None)
@@ -165,7 +165,6 @@ def run(
         setting=Setting.of(method, oracle.problem, limits),
         seed=seed,
         history=history,
-        extras=memory,
     )
     for listener in listeners:
         listener.close(result)
@@ -202,23 +201,23 @@ def iterate(
         What the inner method may start from.
     """
     rng = np.random.default_rng(0) if rng is None else rng
-    before = oracle.set_limits(_effective(method, limits))
+    before = oracle.set_limits(effective(method, limits))
     try:
-        return _loop(method, oracle, lambda: method.init(oracle, x0, rng, warm=warm), limits)
+        return loop(method, oracle, lambda: method.init(oracle, x0, rng, warm=warm), limits)
     finally:
         oracle.restore_limits(before)
 
 
-def _effective(method: AbstractMethod[Any], limits: Limits) -> Limits:
+def effective(method: AbstractMethod[Any], limits: Limits) -> Limits:
     """Fill in the method's own limit on iterations, so that it knows its horizon."""
     if limits.max_iter is not None:
         return limits
     return replace(limits, max_iter=method.default_max_iter)
 
 
-def _loop(
+def loop(
     method: AbstractMethod[S],
-    oracle: Oracle,
+    oracle: Any,
     first: Callable[[], S],
     limits: Limits,
     report: Callable[[int, Progress], bool] | None = None,
@@ -226,7 +225,23 @@ def _loop(
     save: Callable[[int, S], None] | None = None,
     k: int = 0,
 ) -> Ending[S]:
-    """Iterate from number k on until the method, a limit, an observer or an error ends it."""
+    """Iterate until the method, a limit, an observer or an error ends it: the only loop.
+
+    Parameters
+    ----------
+    oracle
+        The door that the method works with; an Oracle, or what a task in place has.
+    first
+        Makes the first state.
+    report
+        Called with every iterate; true asks for a stop.
+    resume
+        Called with a state that claims convergence; may return one to go on from.
+    save
+        Called with every state before it is worked on.
+    k
+        Number of the first iterate; not 0 in a resumed run.
+    """
     max_iter = method.default_max_iter if limits.max_iter is None else limits.max_iter
     if isinstance(method, AbstractExternalMethod):
         bounds = Limits(max_iter, None, limits.max_time)
@@ -355,7 +370,7 @@ class _OuterRun:
             return method.init(door, at.x, rng, warm=mapped)
 
         k = 0 if start is None else start.iteration
-        ending = _loop(method, door, first, limits, self._report, self._resume, saver, k)
+        ending = loop(method, door, first, limits, self._report, self._resume, saver, k)
         if saver is not None and ending.state is not None and ending.error is None:
             # What ends a loop in the middle of a step leaves values in the journal that must stay there.
             saver(ending.iterations, ending.state, now=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from optlab.core.batch import average_at
 from optlab.core.control import BudgetSpent
 from optlab.core.kkt import Certificate
 from optlab.core.result import Multipliers, Result
@@ -23,11 +25,13 @@ if TYPE_CHECKING:
     from optlab.core.reduction import Multiplied
     from optlab.typing import Vector
 
-__all__ = ["Candidate", "Outcome", "certify_candidate", "finish"]
+__all__ = ["Candidate", "Outcome", "certify_candidate", "finish", "said"]
 
 _WORTHWHILE = 1e-9
 """Relative decrease of the objective for which the incumbent replaces the last iterate, whose
 multipliers would be lost."""
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 _FINISHED = (StopReason.CONVERGED, StopReason.TARGET_REACHED)
 
@@ -90,7 +94,13 @@ def _certify(
         oracle.account.leave()
 
 
-def finish(oracle: Oracle, method: AbstractMethod[Any], x0: Vector, outcome: Outcome) -> Result:
+def finish(
+    oracle: Oracle,
+    method: AbstractMethod[Any],
+    x0: Vector,
+    outcome: Outcome,
+    memory: Mapping[str, Any] = _NOTHING,
+) -> Result:
     """Build the result: the method's point when the checker confirms it, else the best one known.
 
     Parameters
@@ -103,10 +113,12 @@ def finish(oracle: Oracle, method: AbstractMethod[Any], x0: Vector, outcome: Out
         Start point, returned when nothing was evaluated; shape (n,).
     outcome
         How the loop ended.
+    memory
+        What the method keeps for a warm start; goes to ``Result.extras``.
     """
     control = oracle.lift_limits()
     try:
-        best = _choose(oracle, method, x0, outcome)
+        best = _averaged(oracle, _choose(oracle, method, x0, outcome))
         seen = _values(oracle, best)
     finally:
         oracle.restore_control(control)
@@ -122,7 +134,7 @@ def finish(oracle: Oracle, method: AbstractMethod[Any], x0: Vector, outcome: Out
         x=x,
         fun=best.f,
         success=outcome.stop in _FINISHED and best.status in wanted,
-        message=_message(outcome, best),
+        message=said(outcome, best.status, best.certificate, memory),
         stop=outcome.stop,
         point=best.status,
         multipliers=Multipliers(np.array(best.y), np.array(best.z)),
@@ -133,6 +145,7 @@ def finish(oracle: Oracle, method: AbstractMethod[Any], x0: Vector, outcome: Out
         callback_time=oracle.callback_time,
         method=method.info.name,
         problem=oracle.problem.name,
+        extras=memory,
         **seen,
     )
 
@@ -152,6 +165,16 @@ def _values(oracle: Oracle, best: CertifiedPoint) -> dict[str, Any]:
         except _UNCERTIFIABLE:
             continue  # the point stands without them
     return found
+
+
+def _averaged(oracle: Oracle, best: CertifiedPoint) -> CertifiedPoint:
+    """Give the point of a sampled objective the average over all samples in place of the last sample's value."""
+    if oracle.problem.sampled is None:
+        return best
+    try:
+        return replace(best, f=average_at(oracle, best.x))
+    except _UNCERTIFIABLE:
+        return best
 
 
 def _choose(
@@ -223,31 +246,44 @@ def _consistent(best: CertifiedPoint, method: AbstractMethod[Any]) -> bool:
     return True
 
 
-def _message(outcome: Outcome, best: CertifiedPoint) -> str:
-    """Say in one sentence why the solve ended and what the point is."""
+def said(
+    outcome: Outcome,
+    status: PointStatus,
+    cert: Certificate,
+    memory: Mapping[str, Any] = _NOTHING,
+) -> str:
+    """Say in one sentence why a solve ended and what its point is.
+
+    Parameters
+    ----------
+    memory
+        What the method keeps: of a gradient that it could only estimate, ``estimated_gradient_norm`` and
+        ``standard_error`` are reported.
+    """
     why = outcome.stop.value
     if isinstance(outcome.error, EvaluationError):
         at_start = " at the start point" if outcome.candidate is None else ""
         why = f"{why}{at_start}: {outcome.error}"
     elif outcome.stop is StopReason.NUMERICAL_ERROR and outcome.error is not None:
         why = f"{why} ({type(outcome.error).__name__}: {outcome.error})"
-    what = f"the point {best.status.value}"
-    if best.status is PointStatus.UNKNOWN:
+    what = f"the point {status.value}"
+    if status is PointStatus.UNKNOWN:
         what = "nothing is confirmed about the point"
-    if outcome.stop is StopReason.CONVERGED and best.status is not PointStatus.STATIONARY:
-        cert = best.certificate
+    judged = not math.isnan(cert.dual)
+    if judged and outcome.stop is StopReason.CONVERGED and status is not PointStatus.STATIONARY:
         what += (
             f" (primal {cert.primal:.1e}, dual {cert.dual:.1e}, "
             f"complementarity {cert.complementarity:.1e}, scale {cert.scale:.1e})"
         )
-    if best.certificate.derivatives == "estimated":
+    if cert.derivatives == "estimated":
         what += ", judged by derivatives estimated from differences"
-        if (
-            best.status is not PointStatus.STATIONARY
-            and best.certificate.derivative_error > 0.0
-        ):
-            what += (
-                f", whose error of {best.certificate.derivative_error:.0e} leaves more unsaid"
-            )
+        if status is not PointStatus.STATIONARY and cert.derivative_error > 0.0:
+            what += f", whose error of {cert.derivative_error:.0e} leaves more unsaid"
+    norm = memory.get("estimated_gradient_norm", math.nan)
+    if not math.isnan(norm):
+        what += f"; values put the norm of its gradient at {norm:.1e}"
+        error = memory.get("standard_error", math.nan)
+        if not math.isnan(error):
+            what += f" with a standard error of {error:.1e}"
     sentence = f"{why}; {what}."
     return sentence[0].upper() + sentence[1:]

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from types import FrameType
 
-    from optlab.core.oracle import Oracle
+    from optlab.core.control import Door
 
 __all__ = ["interruptible"]
 
 
 @contextmanager
-def interruptible(oracle: Oracle) -> Generator[None, None, None]:
+def interruptible(oracle: Door) -> Generator[None, None, None]:
     """Turn the first SIGINT into a stop request and leave the second to Python.
 
     Only in the main thread, and only where Python's own handler is in place: a handler of the

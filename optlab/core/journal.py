@@ -72,15 +72,19 @@ class Journal:
         """Whether records are left that have not been asked for again."""
         return bool(self._records)
 
-    def begin(self, query: Query, count: int) -> Vector:
-        """Begin a query; returns the values that are known already, shape (m,) with m <= count.
+    def begin(self, mark: bytes, count: int) -> Vector:
+        """Begin a query of ``count`` values; returns those that are known already, shape (m,) with m <= count.
+
+        Parameters
+        ----------
+        mark
+            Digest of the query, 8 bytes.
 
         Raises
         ------
         ResumeError
             When the journal belongs to another run.
         """
-        mark = digest(query)
         if self._records:
             known, size, values = self._records.pop(0)
             if known != mark or size != count:

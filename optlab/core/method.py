@@ -78,6 +78,9 @@ class MethodInfo:
     requires: str = ""
     """Import name of an optional package that it needs; empty: none."""
 
+    in_place: bool = False
+    """Whether it changes the variables where they are (:mod:`optlab.core.in_place`), for tasks too large to copy."""
+
     @property
     def installed(self) -> bool:
         """Whether the optional package is there; looks for it without importing it."""

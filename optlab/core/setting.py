@@ -74,7 +74,7 @@ class Setting:
     @classmethod
     def of(cls, method: AbstractMethod[Any], problem: Problem, limits: Limits) -> Setting:
         """Describe a run."""
-        options = {f.name: plain(getattr(method, f.name)) for f in fields(method)}
+        options = cls.options_of(method)
         return cls(
             problem.n,
             problem.m,
@@ -84,6 +84,11 @@ class Setting:
             limits,
             method.info.requires,
         )
+
+    @staticmethod
+    def options_of(method: AbstractMethod[Any]) -> dict[str, Any]:
+        """Return all options of a method as plain values, defaults included."""
+        return {f.name: plain(getattr(method, f.name)) for f in fields(method)}
 
     def as_dict(self) -> dict[str, Any]:
         """Return options, tolerances and limits as plain values."""

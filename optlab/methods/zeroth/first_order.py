@@ -15,7 +15,7 @@ from optlab.core.registry import register
 from optlab.methods.zeroth.descent import AbstractDescent, Sight
 from optlab.methods.zeroth.estimators.base import Estimate
 from optlab.methods.zeroth.rules import AbstractRule, Adam, Momentum
-from optlab.methods.zeroth.state import Phase, State
+from optlab.methods.zeroth.state import State
 
 if TYPE_CHECKING:
     from optlab.core.oracle import Oracle
@@ -63,7 +63,9 @@ def _info(name: str, summary: str, reference: str) -> MethodInfo:
     )
 
 
-@register(_info("sgd", "gradient descent with momentum, on samples where there are any", "SMDH13"))
+@register(
+    _info("sgd", "gradient descent with momentum, on samples where there are any", "SMDH13")
+)
 @dataclass(frozen=True, kw_only=True)
 class FirstOrderSGD(_FirstOrder):
     """Gradient descent."""

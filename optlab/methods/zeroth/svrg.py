@@ -18,7 +18,7 @@ from optlab.core.registry import register
 from optlab.errors import OptionError
 from optlab.methods.zeroth.descent import Sight, Turned
 from optlab.methods.zeroth.estimators import CGE, RGE
-from optlab.methods.zeroth.estimators.base import AbstractEstimator, Box, Estimate
+from optlab.methods.zeroth.estimators.base import AbstractEstimator, Estimate
 from optlab.methods.zeroth.optimizers import DIRECTIONS
 from optlab.methods.zeroth.rules import SGD, AbstractRule
 from optlab.methods.zeroth.state import Phase, Scene, State
@@ -103,12 +103,7 @@ class SVRG(AbstractZerothOrder):
         """Ask for the gradient on all samples; the step goes along it."""
         scene = state.scene
         estimator = self._scaled(self._anchors(scene.n), state)
-        plan = estimator.plan(
-            scene.n,
-            scene.generator(state.k, _ANCHOR),
-            box=self._box(state),
-            active=self._active(state),
-        )
+        plan = self._drawn(estimator, state, state.x, _ANCHOR)
         query = Query(state.x, plan.shifts)
 
         def absorb(values: Vector) -> State:
@@ -122,14 +117,14 @@ class SVRG(AbstractZerothOrder):
             slope = sight.spread / estimator.smoothing
             if scene.sampled:
                 # A search looks at one sample; the value on all of them is no measure for it.
-                estimate, sight = replace(estimate, f=sight.f), Sight(np.nan, sight.spread)
+                sight = Sight(np.nan, sight.spread)
             return self._estimated(replace(state, store=store), estimate, sight, slope)
 
         return Turned(query, absorb)
 
     def _here(self, state: State) -> Turned:
         """Ask for the sample's gradient at the point."""
-        plan = self._plan(state)
+        plan = self._drawn(self._estimator(state), state, state.x)
         query = Query(state.x, plan.shifts, state.scene.key(state.k))
 
         def absorb(values: Vector) -> State:
@@ -150,14 +145,8 @@ class SVRG(AbstractZerothOrder):
     def _beside(self, state: State) -> Turned:
         """Ask for the sample's gradient at the anchor, along the same directions."""
         scene, store = state.scene, state.store
-        domain = scene.domain
         estimator = self._estimator(state)
-        plan = estimator.plan(
-            scene.n,
-            scene.generator(state.k),
-            box=Box(store["anchor"], domain.lb, domain.ub),
-            active=self._active(state),
-        )
+        plan = self._drawn(estimator, state, store["anchor"])
         query = Query(store["anchor"], plan.shifts, scene.key(state.k))
 
         def absorb(values: Vector) -> State:

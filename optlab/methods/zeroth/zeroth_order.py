@@ -104,41 +104,49 @@ class AbstractZerothOrder(AbstractDescent, AbstractAskTell[State]):
         return state.scene.domain.free
 
     def _estimator(self, state: State) -> AbstractEstimator:
-        """Return the estimator of a step: in the natural scale, with the smoothing and noise of now."""
+        """Return the estimator of a step."""
+        return self._scaled(self._chosen(state.scene.n), state)
+
+    def _scaled(self, estimator: AbstractEstimator, state: State) -> AbstractEstimator:
+        """Return an estimator in the natural scale, with the smoothing and the noise of now."""
         scene = state.scene
-        estimator: Any = self._chosen(scene.n)
         smoothing = estimator.smoothing * state.refinement
         if self.smoothing_schedule is not None:
             smoothing *= self.smoothing_schedule(state.k, scene.horizon)
         scale = scene.scale if estimator.scale is None else estimator.scale
-        estimator = replace(estimator, smoothing=smoothing, scale=scale)
-        if getattr(estimator, "noise_is_wanted", False) and state.phase != Phase.NOISE:
-            estimator = estimator.knowing(state.noise)
-        chosen: AbstractEstimator = estimator
+        scaled: Any = replace(estimator, smoothing=smoothing, scale=scale)
+        if getattr(scaled, "noise_is_wanted", False) and state.phase != Phase.NOISE:
+            scaled = scaled.knowing(state.noise)
+        chosen: AbstractEstimator = scaled
         return chosen
 
-    def _box(self, state: State) -> Box:
-        domain = state.scene.domain
-        return Box(state.x, domain.lb, domain.ub)
+    def _drawn(
+        self, estimator: AbstractEstimator, state: State, at: Vector, purpose: int = 0
+    ) -> Plan:
+        """Draw the displacements of step k round a point (n,).
 
-    def _plan(self, state: State) -> Plan:
-        """Draw the displacements of step k."""
-        scene = state.scene
-        return self._estimator(state).plan(
+        Parameters
+        ----------
+        purpose
+            As for :meth:`Scene.generator`.
+        """
+        scene, domain = state.scene, state.scene.domain
+        return estimator.plan(
             scene.n,
-            scene.generator(state.k),
-            box=self._box(state),
+            scene.generator(state.k, purpose),
+            box=Box(at, domain.lb, domain.ub),
             active=self._active(state),
         )
 
     def _estimating(self, state: State) -> Turned:
         """Ask for the values of an estimate."""
-        plan = self._plan(state)
+        estimator = self._estimator(state)
+        plan = self._drawn(estimator, state, state.x)
         query = Query(state.x, plan.shifts, state.scene.key(state.k))
 
         def absorb(values: Vector) -> State:
             sight = Sight.of(plan.shifts, values)
-            slope = sight.spread / self._estimator(state).smoothing
+            slope = sight.spread / estimator.smoothing
             return self._estimated(state, plan.combine(values), sight, slope)
 
         return Turned(query, absorb)
@@ -146,11 +154,11 @@ class AbstractZerothOrder(AbstractDescent, AbstractAskTell[State]):
     def _measuring(self, state: State) -> Turned:
         """Ask for values that tell their noise."""
         estimator: Any = self._estimator(state)
-        scene = state.scene
+        scene, domain = state.scene, state.scene.domain
         plan = estimator.noise_plan(
             scene.n,
             scene.generator(0, purpose=1),
-            box=self._box(state),
+            box=Box(state.x, domain.lb, domain.ub),
             active=self._active(state),
         )
         query = Query(state.x, plan.shifts, scene.key(0))

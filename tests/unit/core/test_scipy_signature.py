@@ -54,7 +54,8 @@ def test_the_drop_in_has_scipys_signature() -> None:
 def test_the_stable_signature_still_shows() -> None:
     parameters = list(inspect.signature(optlab.minimize).parameters.values())
     assert [p.name for p in parameters[:3]] == ["problem_or_fun", "x0", "method"]
-    assert all(p.kind is inspect.Parameter.KEYWORD_ONLY for p in parameters[3:])
+    assert all(p.kind is inspect.Parameter.KEYWORD_ONLY for p in parameters[3:-1])
+    assert parameters[-1].kind is inspect.Parameter.VAR_KEYWORD
     assert parameters[2].default == "auto"
 
 
