@@ -1,0 +1,404 @@
+"""The step that all descent methods of this package share: rule, rate, projection.
+
+    x_{k+1} = P(x_k - rate_k d_k),     d_k = rule(g_1, ..., g_k, x_k),   g an estimate of grad f or the gradient itself
+
+Rules work in the variables x / scale. The rate is ``learning_rate`` times a schedule; or, without a learning rate, it
+is searched: the objective at three lengths of the step, four times apart, on the same sample as the gradient tells
+whether to go on longer, shorter or not at all. The first search spans five decades. So nothing depends on the unit of
+f, and a rate that is too long for the point reached mends itself [VMLS19]. Where no length lowers an exact objective
+the estimate is at fault: the smoothing falls, as in implicit filtering [Kel11], and what the rule remembers is dropped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from optlab.core.asktell import Query
+from optlab.core.method import AbstractMethod, WarmStart
+from optlab.core.progress import Column, Progress
+from optlab.core.shifts import CoordinateShifts, DenseShifts
+from optlab.core.status import StopReason
+from optlab.errors import EvaluationError, OptionError
+from optlab.methods.zeroth.domain import Domain
+from optlab.methods.zeroth.rules import SGD, AbstractRule, Signal
+from optlab.methods.zeroth.schedules import AbstractSchedule, Constant, Cosine
+from optlab.methods.zeroth.state import (
+    RECORDS,
+    Phase,
+    Scene,
+    Shown,
+    State,
+    Trial,
+    natural_scale,
+)
+
+if TYPE_CHECKING:
+    from optlab.core.oracle import Oracle
+    from optlab.core.shifts import AbstractShifts
+    from optlab.methods.zeroth.estimators.base import Estimate
+    from optlab.typing import Mask, Vector
+
+__all__ = ["AbstractDescent", "Sight", "Turned"]
+
+LENGTHS = (4.0, 1.0, 0.25)
+"""Candidates of a search, in units of the last good rate."""
+
+FIRST_LENGTHS = tuple(10.0 ** (0.5 * j) for j in range(2, -9, -1))
+"""Candidates of the first search: root mean square of the step in natural units, 10 to 1e-4."""
+
+SMALLEST_STEP = 1e-10
+"""A search for an exact objective that has come down to this, in natural units, ends the run."""
+
+REFINEMENT, LEAST_REFINEMENT = 0.25, 0.01
+"""Factor on the smoothing after a search in vain, and the least product of such factors: values of simulators have
+errors that a smaller one would blow up."""
+
+MEMORY_OF_VALUES = 0.9
+"""Share of the old average in the moving average of noisy values."""
+
+CONFIDENCE = 2.0
+"""Standard errors that are added to a norm before it is compared with the tolerance."""
+
+
+class Turned(NamedTuple):
+    """A query, and what becomes of its values."""
+
+    query: Query
+    absorb: Callable[[Vector], State]
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What the values of an estimate tell beside the gradient."""
+
+    f: float
+    """Objective at the point itself; nan when it was not evaluated."""
+
+    spread: float
+    """Standard deviation of the values at displaced points; nan when there are fewer than two."""
+
+    @classmethod
+    def of(cls, shifts: AbstractShifts, values: Vector) -> Sight:
+        """Sort values (k,) into those at the point and those beside it."""
+        here = _zero_rows(shifts)
+        finite = np.isfinite(values)
+        there = values[~here & finite]
+        at_point = values[here & finite]
+        f = float(at_point.mean()) if at_point.size else math.nan
+        return cls(f, float(np.std(there, ddof=1)) if there.size > 1 else math.nan)
+
+
+def _zero_rows(shifts: AbstractShifts) -> Mask:
+    """Say which displacements are none, (k,)."""
+    if isinstance(shifts, CoordinateShifts):
+        return np.asarray(shifts.step == 0.0)
+    if isinstance(shifts, DenseShifts):
+        # The first entries decide almost always.
+        zero = shifts.array[:, :1].ravel() == 0.0
+        zero[zero] = ~shifts.array[zero].any(axis=1)
+        return np.asarray(zero)
+    return np.array([not shifts.rows(j, j + 1).any() for j in range(len(shifts))], dtype=bool)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbstractDescent(AbstractMethod[State]):
+    """Rule, rate and projection; where the gradient comes from is a subclass's business."""
+
+    rule: AbstractRule = SGD()  # noqa: RUF009 - frozen
+    """How gradients become directions."""
+
+    learning_rate: float | None = None
+    """Rate at the schedule's factor 1, in natural units; None: searched."""
+
+    schedule: AbstractSchedule | None = None
+    """Factors on ``learning_rate``; None: a cosine where the limits tell the number of steps, else constant."""
+
+    scale: Vector | None = None
+    """(n,) natural size of a step in each variable, or a number; None: a tenth of the distance of its bounds, else the
+    power of ten of a start value of 10 and more, else 1 (and 1 for learning tasks without bounds)."""
+
+    max_epochs: float | None = None
+    """Passes through the samples after which the run ends; None: no limit."""
+
+    patience: int = 3
+    """Consecutive estimates of the gradient whose norm plus two standard errors must be at most ``tol``."""
+
+    columns: ClassVar[tuple[Column, ...]] = (
+        Column("gnorm", "|g|"),
+        Column("gnorm_se", "+-", "{:>8.1e}"),
+        Column("rate", "rate", "{:>8.1e}"),
+    )
+    records: ClassVar[tuple[type, ...]] = RECORDS
+
+    @property
+    def default_max_iter(self) -> int:  # type: ignore[override]
+        """Limit on iterations when the caller gives none; epochs are a limit, too."""
+        return 100_000 if self.max_epochs is None else 10**9
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("learning_rate", "max_epochs"):
+            value = getattr(self, name)
+            if value is not None and not 0.0 < value < math.inf:
+                raise OptionError(f"{name} is {value!r}; a positive number or None is needed")
+        if self.patience < 1:
+            raise OptionError(f"patience is {self.patience!r}; at least 1 is needed")
+        if self.scale is not None:
+            scale = np.array(self.scale, dtype=np.float64)
+            if not np.all((scale > 0.0) & (scale < np.inf)):
+                raise OptionError("scale must be positive and finite in every variable")
+            object.__setattr__(self, "scale", scale)
+        if self.schedule is not None and self.learning_rate is None:
+            raise OptionError(
+                "a schedule is given without learning_rate; rates that are searched follow no schedule"
+            )
+
+    # Verbs ----------------------------------------------------------------------------------------
+
+    def init(
+        self,
+        oracle: Oracle,
+        x0: Vector,
+        rng: np.random.Generator,
+        *,
+        warm: WarmStart | None = None,  # noqa: ARG002 - its point is x0
+    ) -> State:
+        """Project the start; evaluates nothing."""
+        domain = Domain.of(oracle)
+        x = domain.project(x0)
+        scene = self._scene(oracle, domain, int(rng.integers(2**63)))
+        memory = self.rule.start(oracle.n)
+        ended = StopReason.MAX_ITER if scene.last_step == 0 else None
+        return State(scene=scene, x=x, shown=Shown(x=x), memory=memory, ended=ended)
+
+    def _scene(self, oracle: Oracle, domain: Domain, seed: int) -> Scene:
+        sampled = oracle.problem.sampled
+        epoch = 1 if sampled is None else max(1, sampled.steps_per_epoch)
+        if self.max_epochs is not None and sampled is None:
+            raise OptionError(
+                "max_epochs is for objectives that are averages over samples; give max_iter or max_eval"
+            )
+        last = None if self.max_epochs is None else math.ceil(self.max_epochs * epoch)
+        scale = natural_scale(oracle, sampled=sampled is not None)
+        if self.scale is not None:
+            if self.scale.shape not in ((), (oracle.n,)):
+                raise OptionError(
+                    f"scale has shape {self.scale.shape}; ({oracle.n},) or one number is needed"
+                )
+            scale = np.array(np.broadcast_to(self.scale, oracle.n))
+        scene = Scene(
+            seed=seed,
+            domain=domain,
+            scale=scale,
+            horizon=None,
+            last_step=last,
+            steps_per_epoch=epoch,
+            sampled=sampled is not None,
+            noisy=self._is_noisy(oracle),
+            blocks=() if sampled is None else sampled.blocks,
+        )
+        scene = replace(scene, horizon=self._horizon(oracle, scene))
+        if self.base_rate(scene) is not None:
+            self._factor(0, scene)  # a schedule that lacks the horizon says so now
+        return scene
+
+    def _is_noisy(self, oracle: Oracle) -> bool:
+        return oracle.problem.noisy
+
+    def _horizon(self, oracle: Oracle, scene: Scene) -> int | None:
+        """Return the number of steps that the limits allow."""
+        limits = oracle.limits
+        known = [] if scene.last_step is None else [scene.last_step]
+        if limits.max_iter is not None and limits.max_iter != self.default_max_iter:
+            known.append(limits.max_iter)
+        per_step = self.queries_per_step(scene)
+        if limits.max_eval is not None and per_step > 0:
+            known.append(limits.max_eval // per_step)
+        return min(known, default=None)
+
+    def queries_per_step(self, scene: Scene) -> int:  # noqa: ARG002
+        """Return the evaluations of the objective in a step whose length is not searched."""
+        return 0
+
+    def progress(self, state: State) -> Progress:
+        """Report a point and what is known of it; it is feasible by construction."""
+        shown = state.shown
+        return Progress(
+            x=shown.x,
+            f=shown.f,
+            primal=0.0,
+            dual=None,
+            step=shown.step,
+            extras={"gnorm": shown.gnorm, "gnorm_se": shown.gnorm_se, "rate": state.rate},
+        )
+
+    def stop(self, state: State) -> StopReason | None:
+        """End when a step has found a reason."""
+        return state.ended
+
+    def memory(self, state: State) -> dict[str, Any]:
+        """Return the last estimate of the gradient's norm, its standard error, and the evaluations."""
+        return {
+            "estimated_gradient_norm": state.shown.gnorm,
+            "standard_error": state.shown.gnorm_se,
+            "queries": state.queries,
+            "steps": state.k,
+        }
+
+    # A step ---------------------------------------------------------------------------------------
+
+    def base_rate(self, scene: Scene) -> float | None:  # noqa: ARG002 - of use to subclasses
+        """Return the rate at the schedule's factor 1; None: it is searched."""
+        return self.learning_rate
+
+    def default_schedule(self, scene: Scene) -> AbstractSchedule:
+        """Return the schedule where none is given."""
+        return Constant() if scene.horizon is None else Cosine()
+
+    def _factor(self, k: int, scene: Scene) -> float:
+        """Return the schedule's factor."""
+        schedule = self.default_schedule(scene) if self.schedule is None else self.schedule
+        return schedule(k, scene.horizon)
+
+    def _estimated(self, state: State, estimate: Estimate, sight: Sight, slope: float) -> State:
+        """Take in an estimate of the gradient: end, step, or search how far to step.
+
+        Parameters
+        ----------
+        slope
+            As for :class:`~optlab.methods.zeroth.rules.Signal`.
+        """
+        lost = estimate.failed == estimate.queries > 0
+        if lost or (estimate.failed and not estimate.gradient.any()):
+            raise EvaluationError(
+                "objective",
+                state.x,
+                f"gives too few values for a gradient: {estimate.failed} of {estimate.queries} points failed",
+            )
+        scene, f = state.scene, estimate.f if math.isnan(sight.f) else sight.f
+        gnorm = scene.domain.stationarity(state.x, estimate.gradient)
+        mean = state.mean_f
+        mean = f if math.isnan(mean) else mean + (1.0 - MEMORY_OF_VALUES) * (f - mean)
+        small = gnorm + CONFIDENCE * estimate.standard_error <= self.tol
+        state = replace(
+            state,
+            queries=state.queries + estimate.queries,
+            mean_f=mean,
+            below=state.below + 1 if small else 0,
+            shown=Shown(
+                x=state.x,
+                f=mean if scene.noisy else f,
+                gnorm=gnorm,
+                gnorm_se=estimate.standard_error,
+                step=state.shown.step,
+            ),
+        )
+        if state.below >= self.patience:
+            return replace(state, k=state.k + 1, ended=StopReason.CONVERGED)
+        return self._stepped(state, estimate.gradient, sight.f, slope)
+
+    def _stepped(self, state: State, gradient: Vector, f: float, slope: float) -> State:
+        """Apply the rule, and the rate when it is given."""
+        scene, scale = state.scene, state.scene.scale
+        signal = Signal(
+            x=state.x / scale, gradient=gradient * scale, slope=slope, blocks=scene.blocks
+        )
+        turn = self.rule.turn(signal, state.memory)
+        state = replace(state, memory=turn.memory)
+        direction = turn.direction * scale
+        metric = None if turn.metric is None else turn.metric / scale**2
+        base = self.base_rate(scene)
+        if base is None:
+            trial = Trial(direction=direction, metric=metric, f=f)
+            if not direction.any():
+                return self._in_vain(replace(state, trial=trial), state.rate)
+            return replace(state, phase=Phase.SEARCH, trial=trial)
+        rate = base * self._factor(state.k, scene)
+        x = scene.domain.project(state.x - rate * direction, metric)
+        return self._moved(replace(state, rate=rate), x, math.nan)
+
+    def _moved(self, state: State, x: Vector, f: float) -> State:
+        """Finish a step at a new point, whose value f is known or nan."""
+        step = float(np.linalg.norm(x - state.x))
+        shown = replace(state.shown, step=step)
+        if state.scene.noisy:
+            shown = replace(shown, x=x)
+        elif not math.isnan(f):
+            shown = replace(shown, x=x, f=f)
+        k = state.k + 1
+        last = state.scene.last_step
+        ended = StopReason.MAX_ITER if last is not None and k >= last else state.ended
+        return replace(
+            state, x=x, shown=shown, k=k, phase=Phase.ESTIMATE, trial=None, ended=ended
+        )
+
+    # The search -----------------------------------------------------------------------------------
+
+    def _searching(self, state: State) -> Turned:
+        """Ask for the objective at some lengths of the step."""
+        trial, domain = state.trial, state.scene.domain
+        assert trial is not None
+        rates = self._rates(state, trial)
+        points = [domain.project(state.x - r * trial.direction, trial.metric) for r in rates]
+        if math.isnan(trial.f):
+            points.append(state.x)
+        # Points, not displacements: what was projected is to be evaluated, to the last bit.
+        query = Query(
+            np.zeros(state.x.size),
+            DenseShifts(np.array(points)),
+            state.scene.key(state.k),
+        )
+        return Turned(query, lambda values: self._searched(state, rates, points, values))
+
+    @staticmethod
+    def _rates(state: State, trial: Trial) -> Vector:
+        if not math.isnan(state.rate):
+            return state.rate * np.array(LENGTHS)
+        return np.array(FIRST_LENGTHS) / _size(trial.direction, state.scene)
+
+    def _searched(
+        self, state: State, rates: Vector, points: list[Vector], values: Vector
+    ) -> State:
+        """Take the lowest point if it is lower than where the search began."""
+        trial = state.trial
+        assert trial is not None
+        state = replace(state, queries=state.queries + values.size)
+        f = float(values[rates.size]) if values.size > rates.size else trial.f
+        tried = np.where(np.isfinite(values[: rates.size]), values[: rates.size], np.inf)
+        best = int(np.argmin(tried))
+        if tried[best] < (f if math.isfinite(f) else np.inf):
+            moved = self._moved(state, points[best], float(tried[best]))
+            return replace(moved, rate=float(rates[best]))
+        return self._in_vain(state, float(rates.min()))
+
+    def _in_vain(self, state: State, rate: float) -> State:
+        """Finish a step that found nothing lower: stay, and be more careful."""
+        trial, scene = state.trial, state.scene
+        assert trial is not None
+        shorter = replace(state, rate=rate * LENGTHS[-1])
+        if scene.noisy:
+            return self._moved(shorter, state.x, math.nan)
+        refined = max(LEAST_REFINEMENT, state.refinement * REFINEMENT)
+        small = refined == state.refinement and (
+            not rate * _size(trial.direction, scene) > SMALLEST_STEP
+        )
+        return self._moved(
+            replace(
+                shorter,
+                refinement=refined,
+                memory=self.rule.start(scene.n),
+                ended=StopReason.SMALL_STEP if small else None,
+            ),
+            state.x,
+            state.shown.f,
+        )
+
+
+def _size(direction: Vector, scene: Scene) -> float:
+    """Return the root mean square of a step in natural units."""
+    return float(np.linalg.norm(direction / scene.scale)) / math.sqrt(max(1, scene.n))
