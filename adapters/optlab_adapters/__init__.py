@@ -7,6 +7,7 @@ name                 what it is
 ``jax_problem``      the same from JAX functions
 ``TorchFamily``      problems in torch functions of x and parameters, for sensitivity and layers
 ``SolveLayer``       a torch layer whose forward is a solve and whose backward is its derivative
+``TrainingTask``     the training of a torch module, with or without gradients
 ===================  =============================================================================
 
 Names are imported when they are asked for; what they need (torch, JAX) only when they are used. Adapters register
@@ -23,12 +24,13 @@ from optlab.errors import MissingDependencyError
 _LAZY = {
     "SolveLayer": "optlab_adapters.torch.solve_layer",
     "TorchFamily": "optlab_adapters.torch.parametric",
+    "TrainingTask": "optlab_adapters.torch.training",
     "jax_problem": "optlab_adapters.jax",
     "torch_problem": "optlab_adapters.torch",
 }
 """Name -> module."""
 
-__all__ = ["SolveLayer", "TorchFamily", "jax_problem", "torch_problem"]
+__all__ = ["SolveLayer", "TorchFamily", "TrainingTask", "jax_problem", "torch_problem"]
 
 
 def __getattr__(name: str) -> Any:
