@@ -16,6 +16,7 @@ name                 what it is
 ``EvaluationCache``  the file of evaluated points
 ``Retries``          how failed runs are tried again
 ``RejectedPoint``    raised by a simulator for a point that it cannot do
+``TrainingTask``     the training of a torch module, with or without gradients
 ===================  =============================================================================
 
 Names are imported when they are asked for; what they need (torch, JAX) only when they are used. Adapters register
@@ -41,6 +42,7 @@ _LAZY = {
     "SolveLayer": "optlab_adapters.torch.solve_layer",
     "TorchFamily": "optlab_adapters.torch.parametric",
     "jax_black_box": "optlab_adapters.jax.black_box",
+    "TrainingTask": "optlab_adapters.torch.training",
     "jax_problem": "optlab_adapters.jax",
     "torch_problem": "optlab_adapters.torch",
 }

@@ -233,7 +233,12 @@ def _is_pyomo_model(thing: Any) -> bool:
     )
 
 
+def _is_training_task(thing: Any) -> bool:
+    return any(cls.__module__.startswith(_TRAINING + ".") for cls in type(thing).__mro__)
+
+
 _NL, _PYOMO = "optlab_problems.nl", "optlab_problems.pyomo"
+_TRAINING = "optlab_adapters.torch.training"
 
 _sources: dict[str, ProblemSource] = {
     # Known without entry points, so that a checkout that is not installed works as well.
@@ -279,6 +284,15 @@ _sources: dict[str, ProblemSource] = {
         objects="ConcreteModel",
         recall=_later(_PYOMO, "recall"),
         deliver=_later(_PYOMO, "deliver"),
+    ),
+    "training": ProblemSource(
+        "training",
+        "training of a torch module",
+        _later(_TRAINING, "load"),
+        accepts=_is_training_task,
+        requires="torch",
+        objects="TrainingTask",
+        deliver=_later(_TRAINING, "deliver"),
     ),
 }
 

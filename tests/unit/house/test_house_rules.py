@@ -25,6 +25,7 @@ MORE_PARAMETERS = {
     "optlab/scipy.py": {"minimize"},
     "optlab/core/driver.py": {"run"},
     "optlab/core/problem.py": {"__init__"},
+    "adapters/optlab_adapters/torch/training/task.py": {"__init__"},
 }
 """Functions allowed to take more than six parameters. Kernels are free: numba takes arrays only."""
 

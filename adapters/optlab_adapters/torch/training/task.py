@@ -1,0 +1,251 @@
+"""Training a module as an optimization problem.
+
+    minimize  f(x) = mean over samples of loss(model_x(inputs), targets)
+
+over the trainable parameters x of any ``torch.nn.Module``. Methods see minibatches, F(x; key), through
+:class:`optlab.core.sampled.AbstractSampled`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from optlab.core.problem import Problem
+from optlab.core.sampled import AbstractSampled
+from optlab.core.shifts import CoordinateShifts
+from optlab.errors import OptionError, ProblemError
+from optlab.typing import is_a
+from optlab_adapters.torch.training.data import (
+    AbstractSamples,
+    Augmentation,
+    Minibatches,
+    samples_of,
+)
+from optlab_adapters.torch.training.engine import Engine
+from optlab_adapters.torch.training.network import Loss, Network
+from optlab_adapters.torch.training.parameters import Parameters
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from optlab.core.shifts import AbstractShifts
+    from optlab.typing import Vector
+
+__all__ = ["TrainingTask"]
+
+DEFAULT_BATCH_SIZE = 128
+
+
+class TrainingTask(AbstractSampled):
+    """The training of a module, for :func:`optlab.minimize`.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Its parameters with ``requires_grad`` are the variables. It is not copied: evaluations write into it, and a
+        solve leaves its answer in it.
+    loss : callable
+        ``loss(output, target) -> scalar tensor``, the mean over the samples of a batch.
+    data
+        A pair (inputs, targets) of tensors or arrays, a map-style Dataset, or a DataLoader over one. Inputs may be a
+        tuple or a dict of tensors, for models with several arguments.
+    batch_size : int or None
+        Samples of a minibatch; None: that of the DataLoader, else 128.
+    seed : int
+        Of the order of the samples, augmentation and dropout. Apart from the method's own seed.
+    drop_last : bool
+        Whether an incomplete last batch of an epoch is left out.
+    augment : callable or None
+        ``augment(inputs, generator) -> inputs`` for minibatches; draws from the ``torch.Generator`` only.
+    training : bool or None
+        Mode in which the loss is evaluated: True, batch normalization by batch statistics and dropout (with the same
+        random numbers for every evaluation of a key); False, evaluation mode; None, every module as it is.
+    threads : int or None
+        Threads of one operation while evaluating; None: what ``torch.get_num_threads()`` says.
+
+    Raises
+    ------
+    ProblemError
+        When the model has nothing to train, or data is of no known form.
+    OptionError
+        When an option does not fit.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from optlab.adapters import TrainingTask
+    >>> inputs = torch.linspace(-1.0, 1.0, 64)[:, None]
+    >>> task = TrainingTask(torch.nn.Linear(1, 1), torch.nn.functional.mse_loss, (inputs, 3 * inputs), batch_size=16)
+    >>> task.n, task.steps_per_epoch, [block.name for block in task.blocks]
+    (2, 4, ['weight', 'bias'])
+    """
+
+    has_gradient = True
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        loss: Loss,
+        data: Any,
+        *,
+        batch_size: int | None = None,
+        seed: int = 0,
+        drop_last: bool = False,
+        augment: Augmentation | None = None,
+        training: bool | None = True,
+        threads: int | None = None,
+    ) -> None:
+        if not isinstance(model, torch.nn.Module):
+            raise ProblemError(
+                f"model is a {type(model).__name__}; a torch.nn.Module is needed"
+            )
+        if not callable(loss):
+            raise ProblemError(
+                f"loss is {loss!r}; a function (output, target) -> scalar tensor is needed"
+            )
+        if not (is_a(seed, int) and seed >= 0):
+            raise OptionError(
+                f"seed is {seed!r}; a whole number that is not negative is needed"
+            )
+        parameters = Parameters(model)
+        samples, found = samples_of(data, parameters.tensors[0].dtype)
+        size = batch_size if batch_size is not None else found or DEFAULT_BATCH_SIZE
+        minibatches = Minibatches(samples, size, seed, drop_last, augment)
+        self._engine = Engine(Network(model, loss, training, threads), parameters, minibatches)
+        self.blocks = parameters.blocks
+        self.steps_per_epoch = minibatches.per_epoch
+
+    @property
+    def model(self) -> torch.nn.Module:
+        """The module."""
+        return self._engine.network.model
+
+    @property
+    def n(self) -> int:
+        """Number of variables."""
+        return self._engine.parameters.n
+
+    # What methods use -----------------------------------------------------------------------------
+
+    def values(
+        self,
+        x: Vector,
+        shifts: AbstractShifts,
+        key: int | None,
+        executor: Executor | None = None,  # noqa: ARG002
+    ) -> Vector:
+        """Evaluate F(x + s_j; key); see :meth:`optlab.core.sampled.AbstractSampled.values`."""
+        return self._engine.values(x, shifts, key)
+
+    def gradient(self, x: Vector, key: int | None) -> tuple[float, Vector]:
+        """Return F(x; key) and its gradient, by backpropagation."""
+        return self._engine.gradient(x, key)
+
+    def objective(self, x: Vector) -> float:
+        """Return f(x), the mean loss over all samples."""
+        nowhere = CoordinateShifts(self.n, np.zeros(1, dtype=np.intp), np.zeros(1))
+        return float(self.values(x, nowhere, None)[0])
+
+    def problem(self) -> Problem:
+        """State the task as a problem that starts from the parameters of the model as they are."""
+        return Problem(
+            objective=self.objective,
+            gradient=lambda x: self.gradient(x, None)[1],
+            x0=self.vector(),
+            name=type(self.model).__name__,
+        )
+
+    # The model ------------------------------------------------------------------------------------
+
+    def vector(self) -> Vector:
+        """Return the parameters of the model now, shape (n,)."""
+        return self._engine.parameters.vector()
+
+    def write(self, x: Vector) -> None:
+        """Write a point into the model, ready to be used.
+
+        The running statistics of batch normalization are computed anew from the training data at that point, so that
+        they depend on the point only and not on the way to it.
+        """
+        self._engine.parameters.load(x)
+        self.recalibrate()
+
+    @torch.no_grad()
+    def recalibrate(self) -> None:
+        """Set the running statistics of batch normalization to the averages over the training data."""
+        engine = self._engine
+        wanted = engine.network.training
+        norms = [
+            m
+            for m in self.model.modules()
+            if isinstance(m, _BatchNorm)
+            and m.track_running_stats
+            and (m.training if wanted is None else wanted)
+        ]
+        if not norms:
+            return
+        momenta = [norm.momentum for norm in norms]
+        modes = [(m, m.training) for m in self.model.modules()]
+        try:
+            self.model.eval()
+            for norm in norms:
+                norm.reset_running_stats()
+                # No momentum: the plain average over the batches.
+                norm.momentum = None
+                norm.train()
+            for batch, _ in engine.batches(None):
+                engine.network.output(batch.copy())
+        finally:
+            for norm, momentum in zip(norms, momenta, strict=True):
+                norm.momentum = momentum
+            for module, mode in modes:
+                module.training = mode
+
+    @torch.no_grad()
+    def accuracy(self, data: Any = None, x: Vector | None = None) -> float:
+        """Return the share of samples whose largest output is the target's.
+
+        Parameters
+        ----------
+        data
+            As for the task; None: the training data.
+        x
+            Point to be written into the model first; None: the model as it is.
+        """
+        if x is not None:
+            self.write(x)
+        engine = self._engine
+        samples = (
+            engine.minibatches.samples
+            if data is None
+            else samples_of(data, engine.parameters.tensors[0].dtype)[0]
+        )
+        right = 0
+        with _evaluation(self.model):
+            for batch in _in_order(samples, engine.minibatches.batch_size):
+                there = batch.to(engine.parameters.device)
+                guess = engine.network.output(there).argmax(dim=-1)
+                right += int((guess == there.target).sum())
+        return right / samples.size
+
+
+def _in_order(samples: AbstractSamples, batch_size: int) -> Iterator[Any]:
+    return Minibatches(samples, batch_size, seed=0).everything()
+
+
+@contextmanager
+def _evaluation(model: torch.nn.Module) -> Iterator[None]:
+    """Set evaluation mode, and put the modes back."""
+    modes = [(m, m.training) for m in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
