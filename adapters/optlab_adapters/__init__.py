@@ -15,7 +15,7 @@ name                 what it is
 ``HttpEndpoint``     one run of a simulator: a request to a server
 ``EvaluationCache``  the file of evaluated points
 ``Retries``          how failed runs are tried again
-``RejectedPoint``    raised by a simulator for a point that it cannot do
+``RejectedPointError``    raised by a simulator for a point that it cannot do
 ===================  =============================================================================
 
 Names are imported when they are asked for; what they need (torch, JAX) only when they are used. Adapters register
@@ -35,7 +35,7 @@ _LAZY = {
     "EvaluationCache": "optlab_adapters.blackbox",
     "HttpEndpoint": "optlab_adapters.blackbox",
     "PythonFunction": "optlab_adapters.blackbox",
-    "RejectedPoint": "optlab_adapters.blackbox",
+    "RejectedPointError": "optlab_adapters.blackbox",
     "Retries": "optlab_adapters.blackbox",
     "Simulator": "optlab_adapters.blackbox",
     "SolveLayer": "optlab_adapters.torch.solve_layer",
@@ -46,7 +46,7 @@ _LAZY = {
 }
 """Name -> module."""
 
-__all__ = sorted(_LAZY)
+__all__ = list(_LAZY)
 
 
 def __getattr__(name: str) -> Any:
