@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from optlab.core.problem import Problem
 from optlab.errors import EvaluationError, OptionError, ProblemError
 from optlab.typing import Indices, Mask, Vector
 from optlab_adapters.blackbox.attempts import Outcome, Retries, judged
 from optlab_adapters.blackbox.cache import EvaluationCache
 from optlab_adapters.blackbox.counts import Account, Counts
 from optlab_adapters.blackbox.dispatch import Dispatcher
+from optlab_adapters.blackbox.objective import SimulatorObjective
 from optlab_adapters.blackbox.runs import AbstractRun, PythonFunction
 
 if TYPE_CHECKING:
@@ -206,6 +208,49 @@ class Simulator:
         failed = ~np.isfinite(values).all(axis=1)
         penalised: Vector = np.where(failed[:, None], penalty, values)
         return penalised
+
+    def problem(
+        self,
+        x0: Any,
+        *,
+        lower: Any = None,
+        upper: Any = None,
+        loss: Callable[[Vector], Any] | None = None,
+        **more: Any,
+    ) -> Problem:
+        """State the minimization of the simulator's number, or of a loss of its outputs, as a problem.
+
+        A solve ends with MAX_EVAL when ``max_queries`` is spent, and with EVAL_ERROR when a run fails and ``on_failure`` is
+        ``"stop"``; ``"drop"`` gives nan, which zeroth-order methods leave out.
+
+        Parameters
+        ----------
+        x0
+            Start point, (n,).
+        lower, upper
+            Bounds, (n,) or a number.
+        loss
+            (m,) outputs -> number; None for a simulator that returns a number.
+        more
+            What else :class:`optlab.Problem` takes: gradient, constraints, noisy, variable_names ...
+
+        Examples
+        --------
+        >>> import optlab
+        >>> simulator = Simulator(lambda x: [x[0] + x[1], x[0] * x[1]], cache=":memory:")
+        >>> problem = simulator.problem([0.0, 0.0], loss=lambda y: (y[0] - 1.0) ** 2 + y[1] ** 2)
+        >>> problem.objective([0.5, 0.5])
+        0.0625
+        """
+        objective = SimulatorObjective(self, loss)
+        return Problem(
+            objective=objective.value,
+            objective_batch=objective.values,
+            x0=x0,
+            lb=lower,
+            ub=upper,
+            **more,
+        )
 
     def archive(self) -> tuple[Vector, Vector]:
         """Return what the cache knows of this simulator, oldest first: points (k, n) and outputs (k, m).
