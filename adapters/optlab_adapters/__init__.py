@@ -1,23 +1,23 @@
 """Learning tasks stated as optimization problems, derivatives by the programs of machine learning, solves as layers.
 
-===================  =============================================================================
-name                 what it is
-===================  =============================================================================
-``torch_problem``    a problem from torch functions of x, all derivatives exact
-``jax_problem``      the same from JAX functions
-``TorchFamily``      problems in torch functions of x and parameters, for sensitivity and layers
-``SolveLayer``       a torch layer whose forward is a solve and whose backward is its derivative
-``BlackBox``         a torch layer whose forward runs a simulator, differentiated by values only
-``jax_black_box``    the same as a JAX function
-``Simulator``        a simulator with retries, a cache, a budget and a policy for failures
-``PythonFunction``   one run of a simulator: a function, with a time limit
-``Command``          one run of a simulator: a command, by files or standard input and output
-``HttpEndpoint``     one run of a simulator: a request to a server
-``EvaluationCache``  the file of evaluated points
-``Retries``          how failed runs are tried again
-``RejectedPoint``    raised by a simulator for a point that it cannot do
-``TrainingTask``     the training of a torch module, with or without gradients
-===================  =============================================================================
+=====================  =============================================================================
+name                   what it is
+=====================  =============================================================================
+``torch_problem``      a problem from torch functions of x, all derivatives exact
+``jax_problem``        the same from JAX functions
+``TorchFamily``        problems in torch functions of x and parameters, for sensitivity and layers
+``SolveLayer``         a torch layer whose forward is a solve and whose backward is its derivative
+``BlackBox``           a torch layer whose forward runs a simulator, differentiated by values only
+``jax_black_box``      the same as a JAX function
+``Simulator``          a simulator with retries, a cache, a budget and a policy for failures
+``PythonFunction``     one run of a simulator: a function, with a time limit
+``Command``            one run of a simulator: a command, by files or standard input and output
+``HttpEndpoint``       one run of a simulator: a request to a server
+``EvaluationCache``    the file of evaluated points
+``Retries``            how failed runs are tried again
+``TrainingTask``       the training of a torch module, with or without gradients
+``RejectedPointError``  raised by a simulator for a point that it cannot do
+=====================  =============================================================================
 
 Names are imported when they are asked for; what they need (torch, JAX) only when they are used. Adapters register
 themselves in the entry-point groups ``optlab.problem_sources`` and ``optlab.derivatives``.
@@ -36,7 +36,7 @@ _LAZY = {
     "EvaluationCache": "optlab_adapters.blackbox",
     "HttpEndpoint": "optlab_adapters.blackbox",
     "PythonFunction": "optlab_adapters.blackbox",
-    "RejectedPoint": "optlab_adapters.blackbox",
+    "RejectedPointError": "optlab_adapters.blackbox",
     "Retries": "optlab_adapters.blackbox",
     "Simulator": "optlab_adapters.blackbox",
     "SolveLayer": "optlab_adapters.torch.solve_layer",
@@ -48,7 +48,7 @@ _LAZY = {
 }
 """Name -> module."""
 
-__all__ = sorted(_LAZY)
+__all__ = list(_LAZY)
 
 
 def __getattr__(name: str) -> Any:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from optlab.errors import EvaluationError, OptionError, ProblemError
 from optlab.typing import Vector
-from optlab_adapters.blackbox.failures import RejectedPoint, RunError
-from optlab_adapters.blackbox.runs import AbstractRun
+from optlab_adapters.blackbox.failures import RejectedPointError, RunError
+
+if TYPE_CHECKING:
+    from optlab_adapters.blackbox.runs import AbstractRun
 
 __all__ = ["Outcome", "Retries", "attempt", "judged"]
 
@@ -94,7 +96,7 @@ def _again(run: AbstractRun, points: Vector, retries: Retries, failed: Outcome) 
     """Retry one failed point."""
     error, seconds = failed.error, failed.seconds
     for retry in range(retries.count):
-        if error is None or isinstance(error.__cause__, RejectedPoint):
+        if error is None or isinstance(error.__cause__, RejectedPointError):
             break
         retries.pause(retry)
         failed = replace(failed, attempts=failed.attempts + 1)

@@ -132,7 +132,7 @@ class EvaluationCache:
     def contents(self, simulator: str | None = None) -> list[tuple[str, Vector, Vector]]:
         """Return (simulator, point, outputs) of every row, oldest first; of one simulator or of all."""
         with self._lock:
-            rows = {key: row for key, row in self._unsaved.items()}
+            rows = dict(self._unsaved)
             with self._going_on("read"):
                 query = "SELECT * FROM evaluations"
                 rows.update((row[0], row) for row in self._connection().execute(query))
@@ -161,7 +161,7 @@ class EvaluationCache:
         for start in range(0, len(keys), _PORTION):
             portion = keys[start : start + _PORTION]
             marks = ", ".join("?" * len(portion))
-            query = f"SELECT * FROM evaluations WHERE key IN ({marks})"  # noqa: S608 - only marks
+            query = f"SELECT * FROM evaluations WHERE key IN ({marks})"
             for row in self._connection().execute(query, portion).fetchall():
                 yield row[0], row
 

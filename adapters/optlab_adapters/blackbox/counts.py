@@ -5,9 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from optlab.errors import BudgetError, OptionError
-from optlab_adapters.blackbox.attempts import Outcome
+
+if TYPE_CHECKING:
+    from optlab_adapters.blackbox.attempts import Outcome
 
 __all__ = ["Account", "Counts"]
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from optlab.errors import EvaluationError
 from optlab.typing import Indices, Vector
 from optlab_adapters.blackbox.attempts import Outcome, Retries, attempt
-from optlab_adapters.blackbox.runs import AbstractRun
+
+if TYPE_CHECKING:
+    from optlab_adapters.blackbox.runs import AbstractRun
 
 __all__ = ["Dispatcher"]
 

@@ -8,12 +8,18 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from optlab_adapters.blackbox.failures import RunError, RunTimeout
+from optlab.errors import OptionError
+from optlab_adapters.blackbox.failures import RunError, RunTimeoutError
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 __all__ = ["LimitedFunction", "kill_group"]
+
+_START = 120.0
+"""Seconds of wall time for a new process to import the function."""
 
 
 class LimitedFunction:
@@ -45,7 +51,7 @@ class LimitedFunction:
 
         Raises
         ------
-        RunTimeout
+        RunTimeoutError
             When the time is up.
         RunError
             When the process died.
@@ -87,13 +93,21 @@ class _Worker:
 
     def __init__(self, context: Any, function: Callable[[Any], Any]) -> None:
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(
-            target=_serve, args=(theirs, self._pipe, function), daemon=False
-        )
-        self._process.start()
+        self._process = context.Process(target=_serve, args=(theirs, self._pipe, function))
+        try:
+            self._process.start()
+        except Exception as error:
+            raise OptionError(
+                f"{function!r} cannot be sent to a process of its own, which a timeout needs: {error}. Define it at the top "
+                "of a module, or pass start_method='fork' where there are no other threads"
+            ) from error
         theirs.close()
-        # The import of the function is no part of a call.
-        self._expect(None)
+        try:
+            # The import of the function is no part of a call.
+            self._expect(_START)
+        except BaseException:
+            self.end()
+            raise
 
     def call(self, x: Any, timeout: float) -> tuple[bool, Any]:
         """Return (True, value) or (False, exception)."""
@@ -103,13 +117,15 @@ class _Worker:
     def end(self) -> None:
         """Kill the process and its children."""
         kill_group(self._process.pid)
+        # Its group is its own only when it has come so far.
+        self._process.kill()
         self._process.join()
         self._process.close()
         self._pipe.close()
 
-    def _expect(self, timeout: float | None) -> tuple[bool, Any]:
+    def _expect(self, timeout: float) -> tuple[bool, Any]:
         if not self._pipe.poll(timeout):
-            raise RunTimeout(f"took more than {timeout:g} s and was killed")
+            raise RunTimeoutError(f"took more than {timeout:g} s and was killed")
         try:
             found: tuple[bool, Any] = self._pipe.recv()
         except EOFError:

@@ -31,7 +31,7 @@ class AbstractRun(ABC):
         Raises
         ------
         Exception
-            Whatever went wrong; :class:`RejectedPoint` when trying again is no use.
+            Whatever went wrong; :class:`RejectedPointError` when trying again is no use.
         """
 
     @abstractmethod

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from optlab.core.problem import Problem
 from optlab.errors import EvaluationError, OptionError, ProblemError
 from optlab.typing import Indices, Mask, Vector
 from optlab_adapters.blackbox.attempts import Outcome, Retries, judged
 from optlab_adapters.blackbox.cache import EvaluationCache
 from optlab_adapters.blackbox.counts import Account, Counts
 from optlab_adapters.blackbox.dispatch import Dispatcher
+from optlab_adapters.blackbox.objective import SimulatorObjective
 from optlab_adapters.blackbox.runs import AbstractRun, PythonFunction
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+    from pathlib import Path
 
 __all__ = ["POLICIES", "Evaluated", "Simulator"]
 
@@ -164,7 +168,7 @@ class Simulator:
         found = self.evaluate(points.reshape(-1, points.shape[-1]))
         values = self.settled(found.values)
         if self.outputs == 0:
-            return values.reshape(points.shape[:-1])[()]
+            return float(values[0, 0]) if points.ndim == 1 else values.reshape(points.shape[:-1])
         return values.reshape(*points.shape[:-1], values.shape[1])
 
     def evaluate(self, points: Vector) -> Evaluated:
@@ -204,6 +208,49 @@ class Simulator:
         failed = ~np.isfinite(values).all(axis=1)
         penalised: Vector = np.where(failed[:, None], penalty, values)
         return penalised
+
+    def problem(
+        self,
+        x0: Any,
+        *,
+        lower: Any = None,
+        upper: Any = None,
+        loss: Callable[[Vector], Any] | None = None,
+        **more: Any,
+    ) -> Problem:
+        """State the minimization of the simulator's number, or of a loss of its outputs, as a problem.
+
+        A solve ends with MAX_EVAL when ``max_queries`` is spent, and with EVAL_ERROR when a run fails and ``on_failure`` is
+        ``"stop"``; ``"drop"`` gives nan, which zeroth-order methods leave out.
+
+        Parameters
+        ----------
+        x0
+            Start point, (n,).
+        lower, upper
+            Bounds, (n,) or a number.
+        loss
+            (m,) outputs -> number; None for a simulator that returns a number.
+        more
+            What else :class:`optlab.Problem` takes: gradient, constraints, noisy, variable_names ...
+
+        Examples
+        --------
+        >>> import optlab
+        >>> simulator = Simulator(lambda x: [x[0] + x[1], x[0] * x[1]], cache=":memory:")
+        >>> problem = simulator.problem([0.0, 0.0], loss=lambda y: (y[0] - 1.0) ** 2 + y[1] ** 2)
+        >>> problem.objective([0.5, 0.5])
+        0.0625
+        """
+        objective = SimulatorObjective(self, loss)
+        return Problem(
+            objective=objective.value,
+            objective_batch=objective.values,
+            x0=x0,
+            lb=lower,
+            ub=upper,
+            **more,
+        )
 
     def archive(self) -> tuple[Vector, Vector]:
         """Return what the cache knows of this simulator, oldest first: points (k, n) and outputs (k, m).
@@ -248,7 +295,8 @@ class Simulator:
         known = self._cache.get(self.identity, points)
         self._account.hits(len(known))
         return [
-            judged(x, known[i], 1, 0.0) if i in known else None for i, x in enumerate(points)
+            self._fitting(x, judged(x, known[i], 1, 0.0)) if i in known else None
+            for i, x in enumerate(points)
         ]
 
     def _groups(self, points: Vector, outcomes: Sequence[Outcome | None]) -> list[list[int]]:
@@ -273,9 +321,10 @@ class Simulator:
         self._account.admit(len(groups))
         left = len(groups)
 
-        def keep(portion: Indices, done: list[Outcome]) -> bool:
+        def keep(portion: Indices, found: list[Outcome]) -> bool:
             nonlocal left
-            left -= len(done)
+            left -= len(found)
+            done = [self._fitting(chosen[j], o) for j, o in zip(portion, found, strict=True)]
             self._account.done(done)
             self._store(chosen[portion], done)
             for j, outcome in zip(portion, done, strict=True):
@@ -309,9 +358,6 @@ class Simulator:
         }
         if errors and self.on_failure == "stop":
             raise next(iter(errors.values()))
-        for outcome in outcomes:
-            if outcome is not None and outcome.outputs is not None:
-                self._learn(outcome.outputs)
         if self.outputs is None:
             if errors:
                 # Nobody knows how many nan to return. A mistake in the program shows itself here, too.
@@ -323,20 +369,21 @@ class Simulator:
                 values[i] = outcome.outputs
         return Evaluated(values, errors)
 
-    def _learn(self, outputs: Vector) -> None:
-        """Note how many outputs there are, and that they stay as many.
-
-        Raises
-        ------
-        ProblemError
-            When they do not.
-        """
-        m = 0 if outputs.ndim == 0 else len(outputs)
+    def _fitting(self, x: Vector, outcome: Outcome) -> Outcome:
+        """Note how many outputs there are, and call another number of them a failed run: an answer was cut off."""
+        if outcome.outputs is None:
+            return outcome
+        m = 0 if outcome.outputs.ndim == 0 else len(outcome.outputs)
         with self._lock:
-            if self.outputs is None:
+            if self.outputs is None and outcome.error is None:
                 self.outputs = m
-        if m != self.outputs:
-            raise ProblemError(
-                f"the simulator returned {m or 'a number, not a list of'} outputs where it returned "
-                f"{self.outputs or 'a number'} before, or outputs={self.outputs} was given; as many for every point are needed"
-            )
+        if self.outputs is None or max(1, self.outputs) == max(1, m):
+            return outcome
+        said = f"returned {_counted(m)} where {_counted(self.outputs)} is needed"
+        error = EvaluationError("simulator", x, f"{said}, by outputs= or by an earlier run")
+        return replace(outcome, outputs=None, error=error)
+
+
+def _counted(m: int | None) -> str:
+    """Name the shape of outputs."""
+    return f"shape ({m},)" if m else "a number"

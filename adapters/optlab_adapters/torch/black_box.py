@@ -9,14 +9,16 @@ of the simulator and never with the weights of the network [ZOSciML22].
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from optlab.errors import CapabilityError, OptionError, ProblemError
 from optlab_adapters.blackbox.products import Differentiated, differentiated
-from optlab_adapters.blackbox.simulator import Simulator
+
+if TYPE_CHECKING:
+    from optlab_adapters.blackbox.simulator import Simulator
 
 __all__ = ["BlackBox"]
 
