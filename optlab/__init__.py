@@ -26,8 +26,8 @@ from optlab.core.status import PointStatus, StopReason
 from optlab.version import __version__
 
 if TYPE_CHECKING:
-    from optlab import adapters, problems
-    from optlab.api import methods, minimize, sources
+    from optlab import adapters, problems, zo
+    from optlab.api import ask_tell, methods, minimize, sources
     from optlab.core.checkpoint import Checkpoint
     from optlab.linalg.projection import project
     from optlab.parametric import Perturbation, sensitivity
@@ -48,6 +48,7 @@ __all__ = [
     "StopReason",
     "__version__",
     "adapters",
+    "ask_tell",
     "check",
     "check_derivatives",
     "error_estimators",
@@ -62,6 +63,7 @@ __all__ = [
     "sources",
     "verify",
     "write_report",
+    "zo",
 ]
 
 
@@ -81,6 +83,7 @@ sys.modules["optlab.methods"].__class__ = _MethodsPackage
 
 _LAZY = {
     "Checkpoint": "optlab.core.checkpoint",
+    "ask_tell": "optlab.api",
     "minimize": "optlab.api",
     "sources": "optlab.api",
     "check": "optlab.trust.inspection",
@@ -97,7 +100,7 @@ _LAZY = {
 
 def __getattr__(name: str) -> Any:
     """Import a lazy public name."""
-    if name in {"problems", "adapters"}:
+    if name in {"problems", "adapters", "zo"}:
         return importlib.import_module(f"optlab.{name}")
     if name in _LAZY:
         value = getattr(importlib.import_module(_LAZY[name]), name)

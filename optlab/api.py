@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,30 +12,21 @@ import numpy as np
 from optlab.core import registry
 from optlab.core.checkpoint import Checkpoint, plan_of, seed_of
 from optlab.core.control import Limits
-from optlab.core.derivatives import Differences, estimate_derivatives, wanted_differences
-from optlab.core.driver import run
+from optlab.core.derivatives import Differences, wanted_differences
 from optlab.core.functions import Functions, Stated, problem_of_functions
 from optlab.core.functions.options import method_name, read_options, summary, with_more
 from optlab.core.functions.positional import accepting_scipy_order
 from optlab.core.functions.schemes import with_step
-from optlab.core.guesses import LastPoint, believing, refuted
 from optlab.core.method import AbstractMethod, MethodInfo, WarmStart
 from optlab.core.observers import History, user_callback
-from optlab.core.options import (
-    DEFAULT_TOL,
-    build_method,
-    check_capabilities,
-    choose_method,
-)
-from optlab.core.oracle import Oracle
-from optlab.core.probe import find_linear_rows
+from optlab.core.options import DEFAULT_TOL, build_method, check_capabilities
 from optlab.core.problem import Problem
 from optlab.core.records import Records
 from optlab.core.result import Result
-from optlab.core.status import PointStatus
+from optlab.core.session import AskTell
+from optlab.core.solving import Order, solved, solved_in_place
 from optlab.core.tables import iteration_table
-from optlab.core.timing import Timing
-from optlab.errors import OptionError, ProblemError
+from optlab.errors import CapabilityError, OptionError, ProblemError
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -44,7 +35,7 @@ if TYPE_CHECKING:
     from optlab.core.progress import Observer
     from optlab.typing import Vector
 
-__all__ = ["Records", "methods", "minimize", "sources"]
+__all__ = ["Records", "ask_tell", "methods", "minimize", "sources"]
 
 
 @accepting_scipy_order
@@ -167,6 +158,26 @@ def minimize(
     wanted = wanted_differences(derivatives)
     if wanted is not None:
         wanted = with_step("the step of differences", wanted, read.step)
+    watchers: tuple[Any, ...] = (History(), *observers)
+    if read.show > 1:
+        watchers = (*watchers, iteration_table())
+    if callback is not None:
+        watchers = (*watchers, user_callback(callback))
+    options = read.options
+    if method == "auto" and isinstance(options, AbstractMethod):
+        method, options = options, None
+    order = Order(
+        build=lambda chosen: build_method(chosen, tol, options),
+        method=method,
+        limits=Limits(read.max_iter, read.max_eval, max_time),
+        watchers=watchers,
+        executor=executor,
+        seed=seed_of(seed, resume),
+        checkpoint=plan_of(checkpoint, resume),
+    )
+    task = registry.task_in_place(problem_or_fun) if order.in_place else None
+    if task is not None:
+        return _shown(solved_in_place(order, task), read.show)
     functions = Functions(
         fun=problem_or_fun,
         x0=x0,
@@ -182,106 +193,64 @@ def minimize(
     if warm_start is None and x0 is None:
         warm_start = registry.recall(problem_or_fun, stated.problem)
     warm = _warm(warm_start, stated.problem)
-    watchers: tuple[Any, ...] = (History(), *observers)
-    if read.show > 1:
-        watchers = (*watchers, iteration_table())
-    if callback is not None:
-        watchers = (*watchers, user_callback(callback))
-    options = read.options
-    if method == "auto" and isinstance(options, AbstractMethod):
-        method, options = options, None
-    task = _Task(
-        start=stated.problem.x0 if x0 is not None or warm is None else warm.x,
-        build=lambda chosen: build_method(chosen, tol, options),
-        method=method,
-        limits=Limits(read.max_iter, read.max_eval, max_time),
-        watchers=watchers,
-        warm=warm,
-        executor=executor,
-        seed=seed_of(seed, resume),
-        checkpoint=plan_of(checkpoint, resume),
-    )
-    result = replace(_solved(task, stated.problem, wanted), parts=stated.parts)
-    if read.show:
-        sys.stdout.write(summary(result))
+    start = stated.problem.x0 if x0 is not None or warm is None else warm.x
+    result = solved(replace(order, start=start, warm=warm), stated.problem, wanted)
+    result = _shown(replace(result, parts=stated.parts), read.show)
     return registry.deliver(problem_or_fun, stated.problem, result)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Task:
-    """How a problem is to be solved."""
+def ask_tell(
+    x0: Any,
+    method: str | type[AbstractMethod[Any]] | AbstractMethod[Any] = "zo",
+    *,
+    lb: Any = None,
+    ub: Any = None,
+    noisy: bool = False,
+    max_iter: int | None = None,
+    max_eval: int | None = None,
+    max_time: float | None = None,
+    seed: int | None = None,
+    **options: Any,
+) -> AskTell:
+    """Begin a run in which the caller evaluates the objective.
 
-    start: Vector
-    build: Callable[[Any], AbstractMethod[Any]]
-    """Makes a method from a name, class or instance, with the user's tolerance and options."""
+    Parameters
+    ----------
+    x0
+        Start point, shape (n,); or a Problem, whose objective is not called.
+    method
+        One that only needs values.
+    lb, ub
+        Bounds, shape (n,) or a scalar; None: none.
+    noisy
+        Whether values at the same point may differ.
+    max_iter, max_eval, max_time, seed
+        As for :func:`minimize`.
+    options
+        Of the method.
 
-    method: Any
-    limits: Limits
-    watchers: tuple[Any, ...]
-    warm: WarmStart | None
-    executor: Executor | None
-    seed: int
-    checkpoint: Checkpoint | None
-
-    def suited(self, problem: Problem) -> AbstractMethod[Any]:
-        """Return the method, chosen for the problem where that is asked for.
-
-        Raises
-        ------
-        CapabilityError
-            When it cannot handle the problem.
-        """
-        chosen = self.build(choose_method(problem) if self.method == "auto" else self.method)
-        check_capabilities(chosen.info, problem)
-        return chosen
+    Raises
+    ------
+    ProblemError, OptionError, UnknownMethodError, CapabilityError
+        As for :func:`minimize`.
+    """
+    problem = x0
+    if not isinstance(x0, Problem):
+        problem = Problem(objective=_told, x0=x0, lb=lb, ub=ub, noisy=noisy)
+    chosen = build_method(method, options=options)
+    check_capabilities(chosen.info, problem)
+    return AskTell(chosen, problem, Limits(max_iter, max_eval, max_time), seed_of(seed, None))
 
 
-def _solved(task: _Task, problem: Problem, wanted: Differences | None) -> Result:
-    """Fill in what the problem lacks, solve it, and check what was guessed."""
-    if task.method == "auto" and problem.noisy:
-        task = replace(task, method=choose_method(problem))
-    early = None if task.method == "auto" else task.build(task.method)
-    if wanted is not None and (early is None or early.info.needs_gradient):
-        problem = estimate_derivatives(problem, wanted)
-    # Peers make nothing of the knowledge which rows are linear.
-    probed = problem.m > 0 and problem.linear is None and problem.has_jacobian
-    if early is not None:
-        # What can be said without evaluating anything is said first.
-        check_capabilities(early.info, problem, rows=problem.linear is not None)
-        probed = probed and not early.info.external
-    oracle = Oracle(problem, executor=task.executor)
-    if probed:
-        problem = problem.replace(linear=find_linear_rows(oracle, task.start))
-        oracle = oracle.reopened(problem)
-    chosen = task.suited(problem)
-    limits, warm, seed = task.limits, task.warm, task.seed
-    if not (probed or problem.derivatives == "estimated"):
-        at, plan = task.start, task.checkpoint
-        return run(
-            chosen, oracle, at, limits, task.watchers, warm=warm, seed=seed, checkpoint=plan
-        )
-    if task.checkpoint is not None:
-        raise OptionError(
-            "checkpoint= and resume= are for methods that need no derivatives that must be estimated first, and for "
-            'rows that are known to be linear; pass derivatives="exact" and linear=... to optlab.Problem'
-        )
-    last = LastPoint()
+def _told(x: Vector) -> float:  # noqa: ARG001
+    raise CapabilityError("the values of this run are told; see optlab.ask_tell")
 
-    def solve(door: Oracle, rest: Limits) -> Result:
-        watchers = (*task.watchers, last)
-        suited = task.suited(door.problem) if task.method == "auto" else chosen
-        check_capabilities(suited.info, door.problem)
-        return run(suited, door, task.start, rest, watchers, warm=warm, seed=seed)
 
-    oracle, result = (
-        believing(solve, oracle, limits) if probed else (oracle, solve(oracle, limits))
-    )
-    left = _left(limits, result, oracle)
-    revised = refuted(result, oracle, left, last, probed=probed)
-    if revised is None:
-        return _counted(result, oracle)
-    again = oracle.reopened(revised)
-    return _resumed(result, task.suited(revised), again, limits, task.watchers)
+def _shown(result: Result, show: int) -> Result:
+    """Print a summary where that was asked for."""
+    if show:
+        sys.stdout.write(summary(result))
+    return result
 
 
 def methods() -> Records[MethodInfo]:
@@ -352,50 +321,3 @@ def _fitting(label: str, value: Any, size: int) -> Vector:
             "must come from a problem of the same size"
         )
     return vector
-
-
-def _counted(result: Result, oracle: Oracle) -> Result:
-    """Bring the work done after the result was made into it."""
-    return replace(
-        result,
-        evaluations=dict(oracle.counts),
-        callback_time=oracle.callback_time,
-        timing=Timing.of(oracle.account),
-    )
-
-
-def _left(limits: Limits, result: Result, oracle: Oracle) -> Limits:
-    """Return what a first solve left of the limits."""
-    spent = oracle.counts["objective"]
-    return Limits(
-        None if limits.max_iter is None else max(0, limits.max_iter - result.iterations),
-        None if limits.max_eval is None else max(0, limits.max_eval - spent),
-        None if limits.max_time is None else max(0.0, limits.max_time - result.time),
-    )
-
-
-def _resumed(
-    result: Result,
-    method: AbstractMethod[Any],
-    oracle: Oracle,
-    limits: Limits,
-    watchers: Sequence[Observer],
-) -> Result:
-    """Go on from the best point of a first solve with what is left of the limits."""
-    warm: WarmStart | None = None
-    y = result.multipliers.constraints
-    if oracle.derivatives == "estimated" and np.isfinite(y).all():
-        warm = WarmStart(result.x, y)
-    left = _left(limits, result, oracle)
-    second = run(method, oracle, result.x, left, watchers, warm=warm, seed=result.seed)
-    lost = second.point is PointStatus.UNKNOWN and result.point is PointStatus.FEASIBLE
-    if lost or not np.isfinite(second.fun):
-        # Nothing was left for even one evaluation, or little: the first answer stands.
-        return _counted(result, oracle)
-    return replace(
-        second,
-        iterations=result.iterations + second.iterations,
-        time=result.time + second.time,
-        history=result.history + second.history,
-        setting=second.setting and replace(second.setting, limits=limits),
-    )

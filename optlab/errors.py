@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from optlab.typing import Vector
 
 __all__ = [
+    "BudgetError",
     "CapabilityError",
     "EvaluationError",
     "MissingDependencyError",
@@ -46,6 +47,10 @@ class UnknownMethodError(OptlabError, LookupError):
 
 class CapabilityError(OptlabError, TypeError):
     """The problem lacks something that is needed, or has something that the method cannot handle."""
+
+
+class BudgetError(OptlabError, RuntimeError):
+    """More evaluations are asked for than a budget has left."""
 
 
 class EvaluationError(OptlabError, RuntimeError):

@@ -44,8 +44,8 @@ def minimize(
     Parameters
     ----------
     method
-        None: chosen by optlab. SciPy's SLSQP, trust-constr and L-BFGS-B run behind the same call; every other name of
-        :func:`optlab.methods` is accepted.
+        None: chosen by optlab. SciPy's SLSQP, trust-constr, L-BFGS-B, COBYQA, Nelder-Mead and Powell run behind
+        the same call; every other name of :func:`optlab.methods` is accepted.
     tol
         None: 1e-6.
     callback

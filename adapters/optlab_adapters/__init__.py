@@ -7,6 +7,15 @@ name                 what it is
 ``jax_problem``      the same from JAX functions
 ``TorchFamily``      problems in torch functions of x and parameters, for sensitivity and layers
 ``SolveLayer``       a torch layer whose forward is a solve and whose backward is its derivative
+``BlackBox``         a torch layer whose forward runs a simulator, differentiated by values only
+``jax_black_box``    the same as a JAX function
+``Simulator``        a simulator with retries, a cache, a budget and a policy for failures
+``PythonFunction``   one run of a simulator: a function, with a time limit
+``Command``          one run of a simulator: a command, by files or standard input and output
+``HttpEndpoint``     one run of a simulator: a request to a server
+``EvaluationCache``  the file of evaluated points
+``Retries``          how failed runs are tried again
+``RejectedPoint``    raised by a simulator for a point that it cannot do
 ===================  =============================================================================
 
 Names are imported when they are asked for; what they need (torch, JAX) only when they are used. Adapters register
@@ -21,14 +30,23 @@ from typing import Any
 from optlab.errors import MissingDependencyError
 
 _LAZY = {
+    "BlackBox": "optlab_adapters.torch.black_box",
+    "Command": "optlab_adapters.blackbox",
+    "EvaluationCache": "optlab_adapters.blackbox",
+    "HttpEndpoint": "optlab_adapters.blackbox",
+    "PythonFunction": "optlab_adapters.blackbox",
+    "RejectedPoint": "optlab_adapters.blackbox",
+    "Retries": "optlab_adapters.blackbox",
+    "Simulator": "optlab_adapters.blackbox",
     "SolveLayer": "optlab_adapters.torch.solve_layer",
     "TorchFamily": "optlab_adapters.torch.parametric",
+    "jax_black_box": "optlab_adapters.jax.black_box",
     "jax_problem": "optlab_adapters.jax",
     "torch_problem": "optlab_adapters.torch",
 }
 """Name -> module."""
 
-__all__ = ["SolveLayer", "TorchFamily", "jax_problem", "torch_problem"]
+__all__ = sorted(_LAZY)
 
 
 def __getattr__(name: str) -> Any:

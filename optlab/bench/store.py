@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from optlab.bench.plan import Task
+from optlab.core.database import Layout
 from optlab.errors import OptionError
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ CREATE TABLE runs (
 );
 CREATE TABLE facts (problem TEXT PRIMARY KEY, record TEXT NOT NULL);
 """
+
+_LAYOUT = Layout("store", _TABLES, _APPLICATION, SCHEMA)
 
 _BUSY = 30.0
 """Seconds to wait for another process that is writing."""
@@ -76,7 +79,7 @@ class Store:
             )
         self._db = sqlite3.connect(self.path, timeout=_BUSY, isolation_level=None)
         try:
-            self._open()
+            _LAYOUT.prepare(self._db, self.path)
         except sqlite3.DatabaseError as error:
             self._db.close()
             raise OptionError(
@@ -164,30 +167,6 @@ class Store:
             self._db.execute(
                 "INSERT OR REPLACE INTO facts VALUES (?, ?)", (problem, json.dumps(record))
             )
-
-    def _open(self) -> None:
-        """Make the tables of a new file, or check the version of an old one."""
-        self._db.execute("PRAGMA journal_mode = WAL")
-        # Two sweeps may open a new file at once: only one of them makes the tables.
-        self._db.execute("BEGIN IMMEDIATE")
-        with self._db:
-            version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
-            owner = int(self._db.execute("PRAGMA application_id").fetchone()[0])
-            tables = int(self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
-            if version == 0 and owner == 0 and tables == 0:
-                for statement in _TABLES.split(";"):
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA application_id = {_APPLICATION}")
-                self._db.execute(f"PRAGMA user_version = {SCHEMA}")
-            elif owner != _APPLICATION:
-                raise OptionError(
-                    f"{str(self.path)!r} is a database of something else; name another file"
-                )
-            elif version != SCHEMA:
-                raise OptionError(
-                    f"the store {str(self.path)!r} has schema version {version}; this optlab reads "
-                    f"and writes version {SCHEMA}. Name another file, or use the optlab that made it"
-                )
 
 
 def _run(row: tuple[Any, ...]) -> Run:

@@ -62,7 +62,8 @@ class Journal:
         self._path = path
         old = path.read_bytes() if path.exists() else b""
         self._records = list(_read(old))
-        self._stream: IO[bytes] | None = path.open("ab")
+        # Unbuffered: what has left the process survives its death.
+        self._stream: IO[bytes] | None = path.open("ab", buffering=0)
         whole = sum(_HEADER.size + 8 * len(values) for _, _, values in self._records)
         self._stream.truncate(whole)
         self._stream.seek(whole)
@@ -104,18 +105,16 @@ class Journal:
     def close(self) -> None:
         """Close the file."""
         if self._stream is not None:
-            self._stream.close()
-            self._stream = None
+            stream, self._stream = self._stream, None
+            stream.close()
 
     def _write(self, data: bytes) -> None:
         if self._stream is None:
             return
         try:
             self._stream.write(data)
-            # What has left the process survives its death.
-            self._stream.flush()
         except OSError as error:
-            self._stream = None
+            self.close()
             warnings.warn(
                 f"the journal {self._path} cannot be written ({error}); the run goes on without it: "
                 "values from now on until the next checkpoint would be lost in a crash",

@@ -15,6 +15,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from optlab.core.in_place import AbstractInPlace
 from optlab.core.method import AbstractMethod, MethodInfo, WarmStart
 from optlab.core.packages import is_installed
 from optlab.core.problem import Problem
@@ -34,6 +35,7 @@ __all__ = [
     "recall",
     "register",
     "register_source",
+    "task_in_place",
 ]
 
 M = TypeVar("M", bound=type[AbstractMethod[Any]])
@@ -41,6 +43,7 @@ M = TypeVar("M", bound=type[AbstractMethod[Any]])
 _BUILTIN = {
     "npasa": "optlab.methods.npasa",
     "pasa": "optlab.methods.pasa",
+    "mezo": "optlab.methods.zeroth.mezo",
     # Other projects' solvers: the modules are light, the solvers are imported when they run.
     "ipopt": "optlab.methods.external.ipopt",
     "pounce": "optlab.methods.external.pounce",
@@ -48,6 +51,10 @@ _BUILTIN = {
     "slsqp": "optlab.methods.external.scipy_peers",
     "trust-constr": "optlab.methods.external.scipy_peers",
     "lbfgsb": "optlab.methods.external.scipy_peers",
+    "cobyqa": "optlab.methods.external.cobyqa",
+    "cma-es": "optlab.methods.external.cma_es",
+    "nelder-mead": "optlab.methods.external.scipy_values",
+    "powell": "optlab.methods.external.scipy_values",
 }
 """Name of a method -> module that registers it when imported."""
 
@@ -159,6 +166,10 @@ class ProblemSource:
     deliver: Callable[[Any, Problem, Result], None] | None = None
     """``deliver(thing, problem, result)`` writes the answer into the thing: values, multipliers,
     status. ``problem`` is what ``load`` returned. Called for every ending of a solve."""
+
+    in_place: Callable[[Any], AbstractInPlace] | None = None
+    """``in_place(thing)``: the thing's variables where they are, for methods that work there; no problem is loaded
+    then, and the answer is delivered by the work itself."""
 
     requires: str = ""
     """Import name of an optional package that it needs, which is also the name of the extra; empty: none."""
@@ -288,6 +299,12 @@ def find_source(thing: Any) -> ProblemSource | None:
         if source.takes(thing):
             return source
     return None
+
+
+def task_in_place(thing: Any) -> AbstractInPlace | None:
+    """Return a thing's variables where they are, when its source offers that."""
+    source = find_source(thing)
+    return None if source is None or source.in_place is None else source.in_place(thing)
 
 
 def recall(thing: Any, problem: Problem) -> WarmStart | None:

@@ -18,9 +18,10 @@ from optlab.typing import Vector
 if TYPE_CHECKING:
     from optlab.core.problem import Problem
 
-__all__ = ["measured_noise"]
+__all__ = ["POINTS", "measured_noise", "noise_of_table"]
 
-_POINTS = 7
+POINTS = 7
+"""Values in a difference table."""
 
 _SPACING = 1e-10
 """Distance of the points, relative to max(1, |x_j|)."""
@@ -42,13 +43,18 @@ def measured_noise(function: Callable[[Vector], Any], box: Problem, x: Vector) -
         (n,)
     """
     up, down = box.ub - x, x - box.lb
-    room = np.maximum(0.0, np.maximum(up, down)) / _POINTS
+    room = np.maximum(0.0, np.maximum(up, down)) / POINTS
     step = np.minimum(_SPACING * np.maximum(1.0, np.abs(x)), room) * np.where(
         up >= down, 1.0, -1.0
     )
     table = np.array(
-        [np.asarray(function(x + k * step), dtype=np.float64) for k in range(_POINTS)]
+        [np.asarray(function(x + k * step), dtype=np.float64) for k in range(POINTS)]
     )
+    return noise_of_table(table)
+
+
+def noise_of_table(table: Vector) -> Vector:
+    """Return the standard deviation of the errors in each column of values on a line, (points, k) -> (k,)."""
     found: list[Vector] = []
     for order in _ORDERS:
         differences = np.diff(table, n=order, axis=0)

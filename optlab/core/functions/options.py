@@ -35,12 +35,13 @@ _ALIASES = {"l-bfgs-b": "lbfgsb"}
 """SciPy's name -> ours, where they differ in more than case."""
 
 _NO_PEER = {
-    "nelder-mead", "powell", "cg", "bfgs", "newton-cg", "tnc", "cobyla", "cobyqa", "dogleg", "trust-ncg",
-    "trust-exact", "trust-krylov",
+    "cg", "bfgs", "newton-cg", "tnc", "cobyla", "dogleg", "trust-ncg", "trust-exact", "trust-krylov",
 }  # fmt: skip
 """SciPy's methods that are not offered here."""
 
-_SCIPY_PEERS = ("slsqp", "trust-constr", "lbfgsb")
+_SCIPY_PEERS = (
+    "slsqp", "trust-constr", "lbfgsb", "cobyqa", "nelder-mead", "powell",
+)  # fmt: skip
 """SciPy's methods that are; they know SciPy's options."""
 
 _MAX_EVAL = ("maxfun", "maxfev")
@@ -74,7 +75,8 @@ def method_name(method: Any) -> Any:
     if name in _NO_PEER:
         raise UnknownMethodError(
             f"SciPy's method {method!r} is not offered here; leave method out (or say 'auto') to have one "
-            f"chosen, or name one of optlab.methods(); of SciPy's there are SLSQP, trust-constr and L-BFGS-B"
+            f"chosen, or name one of optlab.methods(); of SciPy's there are SLSQP, trust-constr, L-BFGS-B, COBYQA (the "
+            "successor of COBYLA), Nelder-Mead and Powell"
         )
     if name == "auto":
         return "auto"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from optlab.core.oracle import Oracle
     from optlab.typing import Indices, Vector
 
-__all__ = ["LBFGSB", "SLSQP", "TrustConstr"]
+__all__ = ["LBFGSB", "SLSQP", "TrustConstr", "minimized"]
 
 _RETREAT = 10.0
 """A point that cannot be evaluated counts as worse than the start by this times 1 + |f|."""
@@ -151,25 +151,12 @@ class AbstractScipyPeer(AbstractPeer):
         """Translate status and multipliers."""
 
     def minimize(self, functions: _Functions, start: Vector, method: str, **more: Any) -> Any:
-        """Call ``scipy.optimize.minimize``; options that it does not know are refused."""
-        optimize = scipy_module("optimize")
+        """Call ``scipy.optimize.minimize`` with the bounds and the gradient."""
         oracle = functions.oracle
         more["options"] = {**more["options"], **self.peer_options}
-        warning = optimize.OptimizeWarning
-        with warnings.catch_warnings():
-            warnings.filterwarnings("error", message="Unknown solver options", category=warning)
-            try:
-                return optimize.minimize(
-                    functions.objective,
-                    start,
-                    jac=functions.gradient,
-                    bounds=optimize.Bounds(oracle.lb, oracle.ub),
-                    method=method,
-                    **more,
-                )
-            except (warning, TypeError) as error:
-                # A TypeError of the user's own functions arrives as an EvaluationError.
-                raise OptionError(f"{self.info.name} refuses an option: {error}") from error
+        more["bounds"] = scipy_module("optimize").Bounds(oracle.lb, oracle.ub)
+        more["jac"] = functions.gradient
+        return minimized(self.info.name, functions.objective, start, method=method, **more)
 
 
 @register(
@@ -342,6 +329,25 @@ class TrustConstr(AbstractScipyPeer):
         v = getattr(answer, "v", None)
         y = np.array(v[0], dtype=np.float64) if oracle.m and v else None
         return stop, y, None
+
+
+def minimized(name: str, fun: Callable[..., Any], start: Vector, **more: Any) -> Any:
+    """Call ``scipy.optimize.minimize`` for method ``name``.
+
+    Raises
+    ------
+    OptionError
+        For options that SciPy does not know.
+    """
+    optimize = scipy_module("optimize")
+    warning = optimize.OptimizeWarning
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="Unknown solver options", category=warning)
+        try:
+            return optimize.minimize(fun, start, **more)
+        except (warning, TypeError) as error:
+            # A TypeError of the user's own functions arrives as an EvaluationError.
+            raise OptionError(f"{name} refuses an option: {error}") from error
 
 
 def _split(oracle: Oracle) -> tuple[Indices, Indices, Indices]:

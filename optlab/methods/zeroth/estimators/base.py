@@ -80,15 +80,30 @@ class AbstractEstimator(ABC):
     """Length of a displacement in units of ``scale``, the smoothing radius of the literature."""
 
     scale: Vector | None = None
-    """(n,) natural size of a step in each variable; None: ones."""
+    """(n,) natural size of a step in each variable, or one number; None: ones."""
 
     def __post_init__(self) -> None:
-        if not self.smoothing > 0.0:
+        if not 0.0 < self.smoothing < np.inf:
             raise OptionError(f"smoothing is {self.smoothing!r}; a positive number is needed")
+        if self.scale is not None:
+            scale = np.array(self.scale, dtype=np.float64)
+            if scale.ndim > 1 or not np.all((scale > 0.0) & (scale < np.inf)):
+                raise OptionError(
+                    "scale must be one positive number for each variable, or one for all"
+                )
+            object.__setattr__(self, "scale", scale)
 
     @abstractmethod
-    def queries(self, n: int) -> int:
-        """Return the exact number of evaluations of one estimate in n variables."""
+    def queries(self, n: int, active: Indices | None = None) -> int:
+        """Return the exact number of evaluations of one estimate in n variables, whatever the bounds.
+
+        Parameters
+        ----------
+        n
+            Number of variables.
+        active
+            As for :meth:`plan`.
+        """
 
     @abstractmethod
     def plan(

@@ -1,0 +1,156 @@
+"""COBYQA [Ragonneau22] behind our call: a model-based method for few variables and functions without derivatives.
+
+Quadratic models that interpolate the objective and every nonlinear row at 2n + 1 points are minimised in a trust
+region, by a step of sequential quadratic programming. Linear rows and bounds enter exactly, and no point outside the
+bounds is evaluated. Good for n up to about 50; the work per evaluation grows like n^3.
+
+The package ``cobyqa`` is used and not SciPy's copy of it (``scipy.optimize.minimize(method="COBYQA")``), which holds a
+global lock that is not re-entrant while it runs: a solve inside the objective of another would wait for ever.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from optlab.core.method import MethodInfo
+from optlab.core.registry import register
+from optlab.core.sparse import scipy_module
+from optlab.core.status import StopReason
+from optlab.errors import OptionError, OptlabError
+from optlab.methods.external.base import AbstractPeer, PeerState, finished
+from optlab.methods.external.values import Values, rows_of
+
+if TYPE_CHECKING:
+    from optlab.core.method import Watch
+    from optlab.core.oracle import Oracle
+
+__all__ = ["COBYQA"]
+
+_RADIUS = 1.0
+"""COBYQA's own default of the first trust-region radius."""
+
+_RESUMED = 1e-3
+"""A restart begins with the radius at which the earlier solve ended, but no less than this times ``radius``: the
+problem may have changed."""
+
+_NO_LIMIT = np.iinfo(np.int32).max
+"""Limits are the driver's business."""
+
+_SCIPY = {
+    "initial_tr_radius": "radius_init",
+    "final_tr_radius": "radius_final",
+    "f_target": "target",
+}
+"""SciPy's name of an option -> the package's."""
+
+_STOPS = {
+    0: StopReason.CONVERGED,
+    1: StopReason.TARGET_REACHED,
+    2: StopReason.CONVERGED,  # all variables are fixed
+    5: StopReason.MAX_EVAL,
+    6: StopReason.MAX_ITER,
+    -2: StopReason.NUMERICAL_ERROR,
+}
+"""COBYQA's exit status; the others cannot happen here."""
+
+
+@register(
+    MethodInfo(
+        name="cobyqa",
+        summary="peer: quadratic models of functions without derivatives (COBYQA)",
+        needs_gradient=False,
+        handles_bounds=True,
+        handles_constraints="nonlinear",
+        reference="Ragonneau22",
+        external=True,
+        requires="cobyqa",
+    )
+)
+@dataclass(frozen=True, kw_only=True)
+class COBYQA(AbstractPeer):
+    """COBYQA; ``tol`` is the trust-region radius at which it ends.
+
+    ``peer_options`` are COBYQA's options and constants; SciPy's names of them are understood.
+    """
+
+    info: ClassVar[MethodInfo]
+
+    radius: float | None = None
+    """First trust-region radius, about a tenth of the distance that a variable may have to go; None: 1."""
+
+    points: int | None = None
+    """Interpolation points, n + 2 to (n + 1)(n + 2)/2; None: 2n + 1."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.radius is not None and not self.radius >= self.tol:
+            raise OptionError(
+                f"radius is {self.radius!r}; a number not below tol ({self.tol!r}) is needed"
+            )
+
+    def solve(self, oracle: Oracle, state: PeerState, watch: Watch) -> PeerState:
+        """Run COBYQA from the start point moved into the bounds."""
+        values = Values(oracle, watch)
+        answer = self._call(self.load("cobyqa"), values, oracle, state)
+        stop = _STOPS.get(int(answer.status), StopReason.STALLED)
+        if stop is StopReason.CONVERGED and not values.feasible:
+            stop = StopReason.STALLED
+        return finished(
+            state,
+            stop,
+            str(answer.message),
+            memory={"radius": values.reach()},
+            **values.ending(),
+        )
+
+    def _call(self, package: Any, values: Values, oracle: Oracle, state: PeerState) -> Any:
+        """Call the package; options that it does not know are refused."""
+        bounds = scipy_module("optimize").Bounds(oracle.lb, oracle.ub)
+        options, constants = self._options(package, state)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message="Unknown option", category=RuntimeWarning)
+            try:
+                return package.minimize(
+                    values.objective,
+                    values.inside(state.x),
+                    bounds=bounds,
+                    constraints=rows_of(values, oracle),
+                    options=options,
+                    **constants,
+                )
+            except (RuntimeWarning, ValueError) as error:
+                # What the user's functions raise arrives as an EvaluationError.
+                if isinstance(error, OptlabError):
+                    raise
+                raise OptionError(f"cobyqa refuses an option: {error}") from error
+
+    def _options(self, package: Any, state: PeerState) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return COBYQA's options and its constants, which it takes as keywords."""
+        names = {option.value for option in package.settings.Options}
+        given = {_SCIPY.get(key, key): value for key, value in self.peer_options.items()}
+        options = {
+            "radius_init": self._first_radius(state),
+            "radius_final": self.tol,
+            "feasibility_tol": self.tolerances().ctol,
+            "maxfev": _NO_LIMIT,
+            "maxiter": _NO_LIMIT,
+        }
+        if self.points is not None:
+            options["nb_points"] = self.points
+        options.update({key: value for key, value in given.items() if key in names})
+        return options, {key: value for key, value in given.items() if key not in names}
+
+    def _first_radius(self, state: PeerState) -> float:
+        """Return the radius to begin with: after an earlier solve, that at which it ended."""
+        radius = max(_RADIUS if self.radius is None else self.radius, self.tol)
+        extras: Mapping[str, Any] = {} if state.warm is None else state.warm.extras
+        earlier = float(extras.get("radius", math.nan))
+        if not math.isfinite(earlier):
+            return radius
+        return float(np.clip(earlier, max(self.tol, _RESUMED * radius), radius))
