@@ -61,13 +61,15 @@ def solve_list(name: str, seconds: int, *more: str) -> Bench:
 def own_problems(named: set[str]) -> list[Bench]:
     """Return the programs that state their problems themselves: they take --json, and --plot if any."""
     found = []
-    for path in sorted((ROOT / "benchmarks").glob("*.py")):
+    folder = ROOT / "benchmarks"
+    for path in sorted(folder.rglob("*.py")):
         text = path.read_text(encoding="utf-8")
-        if path.name in named or '__name__ == "__main__"' not in text:
+        program = path.relative_to(folder)
+        if program.name in named or '__name__ == "__main__"' not in text:
             continue
-        name = path.stem.replace("_", "-")
+        name = "-".join(program.with_suffix("").parts).replace("_", "-")
         plot = ("--plot", str(RESULTS / f"{name}.png")) if '"--plot"' in text else ()
-        found.append(Bench(name, path.name, plot, on_collection=False))
+        found.append(Bench(name, str(program), plot, on_collection=False))
     return found
 
 

@@ -86,7 +86,8 @@ class InPlaceDoor(Door):
 
     def average(self) -> float:
         """Evaluate the loss on all samples, beyond the limits; counted apart, nan when it fails."""
-        self.counts["average"] = self.counts.get("average", 0) + 1
+        verb = "average" if self.task.sampled else "objective"
+        self.counts[verb] = self.counts.get(verb, 0) + 1
         return self._evaluated(None)
 
     def _evaluated(self, key: int | None) -> float:
@@ -143,9 +144,7 @@ def run_in_place(
             for listener in listeners:
                 listener.open(info)
             ending = _iterated(method, door, limits, observers, seed, saver)
-            control = door.lift_limits()
-            fun = door.average()
-            door.restore_control(control)
+            fun = _final(door, ending)
     except BaseException:
         for listener in listeners:
             listener.close(None)
@@ -171,6 +170,13 @@ def run_in_place(
     for listener in listeners:
         listener.close(result)
     return result
+
+
+def _final(door: InPlaceDoor, ending: Ending[Any]) -> float:
+    """Evaluate where the run has ended; where the budget does not allow that, take what the method says."""
+    if door.task.sampled or door.evaluations_left >= 1:
+        return door.average()
+    return math.nan if ending.progress is None else ending.progress.f
 
 
 def _iterated(

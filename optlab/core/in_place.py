@@ -29,6 +29,9 @@ class AbstractInPlace(ABC):
     steps_per_epoch: int = 1
     """Keys k, ..., k + steps_per_epoch - 1 with k a multiple of it go through all samples once."""
 
+    sampled: bool = True
+    """Whether ``loss(None)``, the average over all samples, is something else than the loss of a key."""
+
     @abstractmethod
     def shift(self, seed: int, scale: float) -> None:
         """Add scale * z(seed) to the variables, where z ~ N(0, I) is the same for the same seed.
@@ -60,36 +63,38 @@ class AbstractInPlace(ABC):
 class VectorInPlace(AbstractInPlace):
     """A problem of vectors as a task in place: for comparison, and for small models.
 
+    Shifts along one direction add up before they count, so that going there and back is exact.
+
     Parameters
     ----------
     problem
         Without rows; bounds are not looked at.
     """
 
-    _CHUNK = 2**16
-
     def __init__(self, problem: Problem) -> None:
         self.n, self.name = problem.n, problem.name
         self._problem = problem
-        self._x: Vector = problem.x0.copy()
+        self._base: Vector = problem.x0.copy()
+        self._seed: int | None = None
+        self._scale = 0.0
+        self.sampled = problem.sampled is not None
         if problem.sampled is not None:
             self.steps_per_epoch = problem.sampled.steps_per_epoch
 
     def shift(self, seed: int, scale: float) -> None:
-        """Add a multiple of a random vector, drawn in pieces."""
-        rng = np.random.default_rng(seed)
-        for start in range(0, self.n, self._CHUNK):
-            part = self._x[start : start + self._CHUNK]
-            part += scale * rng.standard_normal(part.size)
+        """Add a multiple of a random vector."""
+        if seed != self._seed:
+            self._base, self._seed, self._scale = self.vector(), seed, 0.0
+        self._scale += scale
 
     def decay(self, factor: float) -> None:
         """Multiply the vector."""
-        self._x *= factor
+        self._base, self._seed = self.vector() * factor, None
 
     def loss(self, key: int | None) -> float:
         """Evaluate the objective of the problem."""
         sampled = self._problem.sampled
-        point = self._x.copy()
+        point = self.vector()
         point.flags.writeable = False
         if sampled is None or key is None:
             return float(self._problem.objective(point))
@@ -98,12 +103,15 @@ class VectorInPlace(AbstractInPlace):
 
     def arrays(self) -> Arrays:
         """Return the vector."""
-        return {"x": self._x}
+        return {"x": self.vector()}
 
     def load(self, arrays: Arrays) -> None:
         """Copy the vector."""
-        self._x[:] = arrays["x"]
+        self._base, self._seed = arrays["x"].astype(np.float64), None
 
     def vector(self) -> Vector:
-        """Return a copy."""
-        return self._x.copy()
+        """Return the vector, as a copy."""
+        if self._seed is None or self._scale == 0.0:
+            return self._base.copy()
+        z = np.random.default_rng(self._seed).standard_normal(self.n)
+        return self._base + self._scale * z
