@@ -1,7 +1,8 @@
 """CMA-ES [Hansen16] behind our call: an evolution strategy for rugged functions and noisy ones.
 
 A generation of 4 + 3 log n points is drawn from a normal distribution, whose mean, size and covariance follow the
-better half of them. Only the order of the values matters. All points of a generation are evaluated at once, by the
+better half of them. Only the order of the values matters. The answer is the best point seen or, where values are noisy, the
+mean of the last distribution with the mean value of its generation: the least of many noisy values says little. All points of a generation are evaluated at once, by the
 objective's vectorised form or in an executor. With ``restarts`` a finished run is followed by one from the start with
 twice the points [AH05], which finds its way out of worse minima.
 """
@@ -111,18 +112,23 @@ class CMAES(AbstractPeer):
         search = _Search(oracle, watch, np.clip(state.x, oracle.lb, oracle.ub))
         rng = np.random.default_rng(state.memory["seed"])
         spread = self._spread(search, state.warm)
-        words, radius = "all variables are fixed", 0.0
-        stop = StopReason.CONVERGED
+        stop, words = StopReason.CONVERGED, "all variables are fixed"
         start, population = search.best[0], self.population
-        for _ in range(self.restarts + 1 if search.free.any() else 0):
-            strategy = self._strategy(package, search, start, spread, population, rng)
-            words = search.run(strategy)
-            stop = StopReason.CONVERGED if words in _CONVERGED else StopReason.STALLED
-            population = _GROWTH * strategy.popsize
-            radius = float(np.max(strategy.result.stds))
-            start = search.another_start(rng)
+        try:
+            search.show()
+            for _ in range(self.restarts + 1 if search.free.any() else 0):
+                strategy = self._strategy(package, search, start, (spread, population), rng)
+                words = search.run(strategy)
+                stop = StopReason.CONVERGED if words in _CONVERGED else StopReason.STALLED
+                population = _GROWTH * strategy.popsize
+                start, spread = search.another_start(rng), self._spread(search, None)
+        except BudgetSpent as spent:
+            # A later run may go on from here, so that the size is kept.
+            stop, words = spent.reason, str(spent.reason.value)
         x, f = search.best
-        return finished(state, stop, words, x=x, f=f, primal=0.0, memory={"radius": radius})
+        return finished(
+            state, stop, words, x=x, f=f, primal=0.0, memory={"radius": search.radius}
+        )
 
     def _spread(self, search: _Search, warm: WarmStart | None) -> Vector:
         """Return the first standard deviations of the free variables."""
@@ -142,12 +148,11 @@ class CMAES(AbstractPeer):
         package: Any,
         search: _Search,
         start: Vector,
-        spread: Vector,
-        population: int | None,
+        size: tuple[Vector, int | None],
         rng: np.random.Generator,
     ) -> Any:
-        """Make the package's object over the free variables."""
-        free = search.free
+        """Make the package's object over the free variables; ``size`` is spread and population."""
+        free, (spread, population) = search.free, size
         options = {
             # The package's own source of randomness is NumPy's global one, which is not ours to touch.
             "seed": math.nan,
@@ -178,8 +183,10 @@ class _Search:
         self.free = oracle.lb < oracle.ub
         f = oracle.objective(start)
         self.best: tuple[Vector, float] = (start, f)
+        self.radius = 0.0
+        """Largest standard deviation of the latest generation."""
+
         self._span = Span().with_value(f)
-        self._show(None)
 
     def run(self, strategy: Any) -> str:
         """Iterate to the end of one strategy; return the package's word for it."""
@@ -187,8 +194,13 @@ class _Search:
             if self._shown > self._watch.max_iter:
                 raise BudgetSpent(StopReason.MAX_ITER)
             inner = strategy.ask()
-            strategy.tell(inner, self._evaluate(inner).tolist())
-            self._show(float(strategy.sigma))
+            values = self._evaluate(inner)
+            strategy.tell(inner, values.tolist())
+            if self._oracle.problem.noisy:
+                centre = self._whole([strategy.result.xfavorite])[0]
+                self.best = (centre, float(np.mean(values)))
+            self.radius = float(np.max(strategy.result.stds))
+            self.show(float(strategy.sigma))
         words = [str(word) for word in ends]
         return next((word for word in words if word in _CONVERGED), words[0])
 
@@ -201,9 +213,7 @@ class _Search:
 
     def _evaluate(self, inner: list[Vector]) -> Vector:
         """Evaluate a generation given in the free variables; points without a value are moderated."""
-        points = np.tile(self._start, (len(inner), 1))
-        points[:, self.free] = inner
-        points = np.clip(points, self.low, self.high)
+        points = self._whole(inner)
         query = Query(np.zeros(points.shape[1]), DenseShifts(points))
         try:
             values = self._oracle.values(query)
@@ -216,7 +226,15 @@ class _Search:
         self._span = self._span.with_value(self.best[1]).with_value(float(np.nanmax(values)))
         return np.where(np.isnan(values), self._span.moderated(), values)
 
-    def _show(self, sigma: float | None) -> None:
+    def _whole(self, inner: list[Vector]) -> Vector:
+        """Return points of the free variables as points of all, shape (k, n)."""
+        points = np.tile(self._start, (len(inner), 1))
+        points[:, self.free] = inner
+        within: Vector = np.clip(points, self.low, self.high)
+        return within
+
+    def show(self, sigma: float | None = None) -> None:
+        """Show the best point and the step size of the strategy, None before the first generation."""
         extras = {} if sigma is None else {"sigma": sigma}
         self._shown += 1
         x, f = self.best

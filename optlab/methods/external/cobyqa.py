@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from optlab.core.control import BudgetSpent
 from optlab.core.method import MethodInfo
 from optlab.core.registry import register
 from optlab.core.sparse import scipy_module
@@ -97,17 +98,22 @@ class COBYQA(AbstractPeer):
     def solve(self, oracle: Oracle, state: PeerState, watch: Watch) -> PeerState:
         """Run COBYQA from the start point moved into the bounds."""
         values = Values(oracle, watch)
-        answer = self._call(self.load("cobyqa"), values, oracle, state)
-        stop = _STOPS.get(int(answer.status), StopReason.STALLED)
-        if stop is StopReason.CONVERGED and not values.feasible:
-            stop = StopReason.STALLED
-        return finished(
-            state,
-            stop,
-            str(answer.message),
-            memory={"radius": values.reach()},
-            **values.ending(),
-        )
+        try:
+            answer = self._call(self.load("cobyqa"), values, oracle, state)
+        except BudgetSpent as spent:
+            if values.best is None:
+                raise
+            # A later run may go on from here, so that the radius is kept.
+            stop, words = spent.reason, str(spent.reason.value)
+        else:
+            stop, words = (
+                _STOPS.get(int(answer.status), StopReason.STALLED),
+                str(answer.message),
+            )
+            if stop is StopReason.CONVERGED and not values.feasible:
+                stop = StopReason.STALLED
+        memory = {"radius": values.reach()}
+        return finished(state, stop, words, memory=memory, **values.ending())
 
     def _call(self, package: Any, values: Values, oracle: Oracle, state: PeerState) -> Any:
         """Call the package; options that it does not know are refused."""
