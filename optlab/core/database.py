@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from optlab.errors import OptionError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["Layout"]
 

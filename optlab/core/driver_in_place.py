@@ -18,11 +18,11 @@ import numpy as np
 
 from optlab.core.checkpoint import Checkpoint, Saver
 from optlab.core.control import BudgetSpent, Door, Limits
-from optlab.core.driver import Ending, effective, loop
 from optlab.core.finish import Outcome, said
 from optlab.core.guards import NOTHING, guarded
 from optlab.core.interrupt import interruptible
 from optlab.core.kkt import Certificate
+from optlab.core.loop import Ending, effective, loop
 from optlab.core.observers import AbstractObserver, History, RunInfo
 from optlab.core.result import Multipliers, Result
 from optlab.core.setting import Setting

@@ -10,9 +10,9 @@ import numpy as np
 
 from optlab.core.asktell import AbstractAskTell, Query
 from optlab.core.control import Limits
-from optlab.core.driver import effective
 from optlab.core.finish import Candidate, Outcome, finish
 from optlab.core.guards import NOTHING, immutable
+from optlab.core.loop import effective
 from optlab.core.oracle import Oracle
 from optlab.core.problem import Problem
 from optlab.core.progress import Progress

@@ -21,7 +21,7 @@ MAX_FUNCTION_LINES = 80
 MAX_PARAMETERS = 6
 MORE_PARAMETERS = {
     # Front doors: keyword-only options that users spell out.
-    "optlab/api.py": {"minimize"},
+    "optlab/api.py": {"minimize", "ask_tell"},
     "optlab/scipy.py": {"minimize"},
     "optlab/core/driver.py": {"run"},
     "optlab/core/problem.py": {"__init__"},
