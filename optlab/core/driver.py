@@ -17,7 +17,7 @@ from optlab.core.checkpoint import Checkpoint, Saver, Start
 from optlab.core.control import Limits
 from optlab.core.finish import Candidate, Outcome, certify_candidate, finish
 from optlab.core.interrupt import interruptible
-from optlab.core.loop import ENDINGS, Ending, effective, loop, reason_of
+from optlab.core.loop import ENDINGS, Ending, Hooks, effective, loop, reason_of
 from optlab.core.method import AbstractMethod, WarmStart
 from optlab.core.observers import AbstractObserver, History, RunInfo
 from optlab.core.oracle import Oracle
@@ -222,7 +222,8 @@ class _OuterRun:
             return method.init(door, at.x, rng, warm=mapped)
 
         k = 0 if start is None else start.iteration
-        ending = loop(method, door, first, limits, self._report, self._resume, saver, k)
+        hooks = Hooks(self._report, self._resume, saver)
+        ending = loop(method, door, first, limits, hooks, k)
         if saver is not None and ending.state is not None and ending.error is None:
             # What ends a loop in the middle of a step leaves values in the journal that must stay there.
             saver(ending.iterations, ending.state, now=True)

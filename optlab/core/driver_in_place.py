@@ -22,7 +22,7 @@ from optlab.core.finish import Outcome, said
 from optlab.core.guards import NOTHING, guarded
 from optlab.core.interrupt import interruptible
 from optlab.core.kkt import Certificate
-from optlab.core.loop import Ending, effective, loop
+from optlab.core.loop import Ending, Hooks, effective, loop
 from optlab.core.observers import AbstractObserver, History, RunInfo
 from optlab.core.result import Multipliers, Result
 from optlab.core.setting import Setting
@@ -208,7 +208,7 @@ def _iterated(
         return any(bool(answer) for answer in asked)
 
     k = 0 if start is None else start.iteration
-    ending = loop(method, door, first, limits, report, save=saver, k=k)
+    ending = loop(method, door, first, limits, Hooks(report, save=saver), k)
     if saver is not None and ending.state is not None and ending.error is None:
         saver(ending.iterations, ending.state, now=True)
     return ending

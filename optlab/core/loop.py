@@ -19,7 +19,7 @@ from optlab.errors import EvaluationError
 if TYPE_CHECKING:
     from optlab.core.oracle import Oracle
 
-__all__ = ["ENDINGS", "Ending", "effective", "loop", "reason_of"]
+__all__ = ["ENDINGS", "Ending", "Hooks", "effective", "loop", "reason_of"]
 
 S = TypeVar("S")
 
@@ -51,6 +51,20 @@ class Ending(Generic[S]):
     """What went wrong, for EVAL_ERROR and NUMERICAL_ERROR."""
 
 
+@dataclass(frozen=True, slots=True)
+class Hooks(Generic[S]):
+    """Who takes part in a loop beside its method."""
+
+    report: Callable[[int, Progress], bool] | None = None
+    """Called with every iterate; true asks for a stop."""
+
+    resume: Callable[[S, Progress], S | None] | None = None
+    """Called with a state that claims convergence; may return one to go on from."""
+
+    save: Callable[[int, S], None] | None = None
+    """Called with every state before it is worked on."""
+
+
 def effective(method: AbstractMethod[Any], limits: Limits) -> Limits:
     """Fill in the method's own limit on iterations, so that it knows its horizon."""
     if limits.max_iter is not None:
@@ -63,9 +77,7 @@ def loop(
     oracle: Any,
     first: Callable[[], S],
     limits: Limits,
-    report: Callable[[int, Progress], bool] | None = None,
-    resume: Callable[[S, Progress], S | None] | None = None,
-    save: Callable[[int, S], None] | None = None,
+    hooks: Hooks[S] | None = None,
     k: int = 0,
 ) -> Ending[S]:
     """Iterate until the method, a limit, an observer or an error ends it: the only loop.
@@ -76,19 +88,19 @@ def loop(
         The door that the method works with; an Oracle, or what a task in place has.
     first
         Makes the first state.
-    report
-        Called with every iterate; true asks for a stop.
-    resume
-        Called with a state that claims convergence; may return one to go on from.
-    save
-        Called with every state before it is worked on.
+    limits
+        Of this loop.
+    hooks
+        Who else takes part; None: nobody.
     k
         Number of the first iterate; not 0 in a resumed run.
     """
+    hooks = Hooks() if hooks is None else hooks
+    report, resume, save = hooks.report, hooks.resume, hooks.save
     max_iter = method.default_max_iter if limits.max_iter is None else limits.max_iter
     if isinstance(method, AbstractExternalMethod):
         bounds = Limits(max_iter, None, limits.max_time)
-        return _foreign_loop(method, oracle, first, bounds, report, resume)
+        return _foreign_loop(method, oracle, first, bounds, hooks)
     state: S | None = None
     progress: Progress | None = None
     try:
@@ -121,11 +133,11 @@ def _foreign_loop(
     oracle: Oracle,
     first: Callable[[], S],
     limits: Limits,
-    report: Callable[[int, Progress], bool] | None,
-    resume: Callable[[S, Progress], S | None] | None,
+    hooks: Hooks[S],
 ) -> Ending[S]:
     """Let a solver run its own loop; observers and limits act on the iterates that it shows."""
     started = time.monotonic()
+    report, resume = hooks.report, hooks.resume
     max_iter = 0 if limits.max_iter is None else limits.max_iter
     max_time = math.inf if limits.max_time is None else limits.max_time
     k = -1
