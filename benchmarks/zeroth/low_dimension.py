@@ -21,7 +21,7 @@ import math
 import subprocess
 import sys
 import venv
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,10 @@ def bbob(dimensions: tuple[int, ...], instances: int) -> list[Case]:
     sizes = ",".join(map(str, dimensions))
     wanted = f"dimensions:{sizes} instance_indices:1-{instances}"
     cases = []
-    for problem in cocoex.Suite("bbob", "", wanted):
+    suite = cocoex.Suite("bbob", "", wanted)
+    for name in suite.ids():
+        # Iterating over the suite would free each problem when the next one is made.
+        problem = suite.get_problem(name)
         rng = np.random.default_rng(
             [problem.id_function, problem.dimension, problem.id_instance]
         )
@@ -280,6 +283,8 @@ def main() -> int:
     cpu: dict[str, float] = defaultdict(float)
     for record in records:
         cpu[record["solver"]] += record["cpu"]
+    broken = Counter(r["solver"] for r in records if r["end"] not in ("ended", "budget"))
+    print("runs that ended with an exception: " + (str(dict(broken)) if broken else "none"))
     print("CPU seconds: " + ", ".join(f"{k} {v:.0f}" for k, v in cpu.items()))
     if arguments.json:
         runs = [

@@ -159,6 +159,7 @@ def _ours(method: str, **options: Any) -> Solver:
 
 OURS: dict[str, tuple[str, dict[str, Any]]] = {
     "cobyqa": ("cobyqa", {}),
+    "zo-local": ("zo-local", {}),
     "cma-es": ("cma-es", {"restarts": 9}),
     "nelder-mead": ("nelder-mead", {}),
     "powell": ("powell", {}),
@@ -168,7 +169,7 @@ OURS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """Label -> method and options; those that are not registered are left out."""
 
-SEEDED = {"CMA-ES", "NGOpt", "cma-es", "zo", "zo-adam"}
+SEEDED = {"CMA-ES", "NGOpt", "zo-local", "cma-es", "zo", "zo-adam"}
 """Solvers that run once for every seed."""
 
 RIVALS = ("COBYQA", "CMA-ES", "NGOpt")

@@ -61,6 +61,7 @@ _BUILTIN = {
     "trust-constr": "optlab.methods.external.scipy_peers",
     "lbfgsb": "optlab.methods.external.scipy_peers",
     "cobyqa": "optlab.methods.external.cobyqa",
+    "zo-local": "optlab.methods.external.zo_local",
     "cma-es": "optlab.methods.external.cma_es",
     "nelder-mead": "optlab.methods.external.scipy_values",
     "powell": "optlab.methods.external.scipy_values",

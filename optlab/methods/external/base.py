@@ -206,12 +206,13 @@ class AbstractPeer(AbstractExternalMethod[PeerState]):
         self,
         oracle: Oracle,  # noqa: ARG002 - the peer evaluates its start point itself
         x0: Vector,
-        rng: np.random.Generator,  # noqa: ARG002 - peers are deterministic
+        rng: np.random.Generator,
         *,
         warm: WarmStart | None = None,
     ) -> PeerState:
-        """Remember the start; nothing is evaluated that the peer does not ask for."""
-        return PeerState(x0, warm=warm)
+        """Remember the start and a seed; nothing is evaluated that the peer does not ask for."""
+        memory = {"seed": int(rng.integers(2**63))} if self.info.stochastic else {}
+        return PeerState(x0, warm=warm, memory=memory)
 
     def progress(self, state: PeerState) -> Progress:
         """Report the end."""

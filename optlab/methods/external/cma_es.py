@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -93,18 +93,6 @@ class CMAES(AbstractPeer):
             raise OptionError(f"population is {self.population!r}; 3 or more points are needed")
         if self.restarts < 0:
             raise OptionError(f"restarts is {self.restarts!r}; 0 or more are needed")
-
-    def init(
-        self,
-        oracle: Oracle,
-        x0: Vector,
-        rng: np.random.Generator,
-        *,
-        warm: WarmStart | None = None,
-    ) -> PeerState:
-        """Remember the start and draw the seed of the run."""
-        state = super().init(oracle, x0, rng, warm=warm)
-        return replace(state, memory={"seed": int(rng.integers(2**63))})
 
     def solve(self, oracle: Oracle, state: PeerState, watch: Watch) -> PeerState:
         """Run CMA-ES from the start point moved into the bounds, and again where that is asked for."""

@@ -30,11 +30,15 @@ from optlab.methods.external.values import Values, rows_of
 if TYPE_CHECKING:
     from optlab.core.method import Watch
     from optlab.core.oracle import Oracle
+    from optlab.typing import Vector
 
-__all__ = ["COBYQA"]
+__all__ = ["COBYQA", "Door"]
 
 _RADIUS = 1.0
 """COBYQA's own default of the first trust-region radius."""
+
+_SCALED_RADIUS = 0.2
+"""A tenth of the distance of the bounds, COBYQA's advice."""
 
 _RESUMED = 1e-3
 """A restart begins with the radius at which the earlier solve ended, but no less than this times ``radius``: the
@@ -61,6 +65,17 @@ _STOPS = {
 """COBYQA's exit status; the others cannot happen here."""
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What one run of COBYQA needs."""
+
+    package: Any
+    """The imported package."""
+
+    values: Values
+    oracle: Oracle
+
+
 @register(
     MethodInfo(
         name="cobyqa",
@@ -83,10 +98,15 @@ class COBYQA(AbstractPeer):
     info: ClassVar[MethodInfo]
 
     radius: float | None = None
-    """First trust-region radius, about a tenth of the distance that a variable may have to go; None: 1."""
+    """First trust-region radius, about a tenth of the distance that a variable may have to go; None: 1, or 0.2 when the
+    variables are scaled."""
 
     points: int | None = None
     """Interpolation points, n + 2 to (n + 1)(n + 2)/2; None: 2n + 1."""
+
+    scale: bool = False
+    """Whether to scale the variables to [-1, 1] where all have two bounds; ``radius`` and ``tol`` are then about the
+    scaled variables."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -97,35 +117,33 @@ class COBYQA(AbstractPeer):
 
     def solve(self, oracle: Oracle, state: PeerState, watch: Watch) -> PeerState:
         """Run COBYQA from the start point moved into the bounds."""
-        values = Values(oracle, watch)
+        values = Values(oracle, watch, self._unit(oracle))
+        door = Door(self.load("cobyqa"), values, oracle)
         try:
-            answer = self._call(self.load("cobyqa"), values, oracle, state)
+            stop, words = self.search(door, state)
         except BudgetSpent as spent:
             if values.best is None:
                 raise
             # A later run may go on from here, so that the radius is kept.
             stop, words = spent.reason, str(spent.reason.value)
-        else:
-            stop, words = (
-                _STOPS.get(int(answer.status), StopReason.STALLED),
-                str(answer.message),
-            )
-            if stop is StopReason.CONVERGED and not values.feasible:
-                stop = StopReason.STALLED
         memory = {"radius": values.reach()}
         return finished(state, stop, words, memory=memory, **values.ending())
 
-    def _call(self, package: Any, values: Values, oracle: Oracle, state: PeerState) -> Any:
-        """Call the package; options that it does not know are refused."""
-        bounds = scipy_module("optimize").Bounds(oracle.lb, oracle.ub)
-        options, constants = self._options(package, state)
+    def search(self, door: Door, state: PeerState) -> tuple[StopReason, str]:
+        """Look for a minimum; return why that ended and COBYQA's words for it."""
+        return self.descend(door, door.values.inside(state.x), self.first_radius(door, state))
+
+    def descend(self, door: Door, start: Vector, radius: float) -> tuple[StopReason, str]:
+        """Run COBYQA once; options that it does not know are refused."""
+        oracle, values = door.oracle, door.values
+        options, constants = self._options(door.package, radius)
         with warnings.catch_warnings():
             warnings.filterwarnings("error", message="Unknown option", category=RuntimeWarning)
             try:
-                return package.minimize(
+                answer = door.package.minimize(
                     values.objective,
-                    values.inside(state.x),
-                    bounds=bounds,
+                    start,
+                    bounds=scipy_module("optimize").Bounds(oracle.lb, oracle.ub),
                     constraints=rows_of(values, oracle),
                     options=options,
                     **constants,
@@ -134,16 +152,36 @@ class COBYQA(AbstractPeer):
                 # What the user's functions raise arrives as an EvaluationError.
                 if isinstance(error, OptlabError):
                     raise
-                raise OptionError(f"cobyqa refuses an option: {error}") from error
+                raise OptionError(f"{self.info.name} refuses an option: {error}") from error
+        stop = _STOPS.get(int(answer.status), StopReason.STALLED)
+        if stop is StopReason.CONVERGED and not values.feasible:
+            stop = StopReason.STALLED
+        return stop, str(answer.message)
 
-    def _options(self, package: Any, state: PeerState) -> tuple[dict[str, Any], dict[str, Any]]:
+    def first_radius(self, door: Door, state: PeerState) -> float:
+        """Return the radius to begin with: after an earlier solve, that at which it ended."""
+        usual = self.usual_radius(door)
+        extras: Mapping[str, Any] = {} if state.warm is None else state.warm.extras
+        earlier = float(extras.get("radius", math.nan))
+        if not math.isfinite(earlier):
+            return usual
+        return float(np.clip(earlier, max(self.tol, _RESUMED * usual), usual))
+
+    def usual_radius(self, door: Door) -> float:
+        """Return the radius to begin with where nothing is known."""
+        scaled = self._scaled(door.oracle)
+        usual = _SCALED_RADIUS if scaled else _RADIUS
+        return max(usual if self.radius is None else self.radius, self.tol)
+
+    def _options(self, package: Any, radius: float) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return COBYQA's options and its constants, which it takes as keywords."""
         names = {option.value for option in package.settings.Options}
         given = {_SCIPY.get(key, key): value for key, value in self.peer_options.items()}
         options = {
-            "radius_init": self._first_radius(state),
+            "radius_init": radius,
             "radius_final": self.tol,
             "feasibility_tol": self.tolerances().ctol,
+            "scale": self.scale,
             "maxfev": _NO_LIMIT,
             "maxiter": _NO_LIMIT,
         }
@@ -152,11 +190,10 @@ class COBYQA(AbstractPeer):
         options.update({key: value for key, value in given.items() if key in names})
         return options, {key: value for key, value in given.items() if key not in names}
 
-    def _first_radius(self, state: PeerState) -> float:
-        """Return the radius to begin with: after an earlier solve, that at which it ended."""
-        radius = max(_RADIUS if self.radius is None else self.radius, self.tol)
-        extras: Mapping[str, Any] = {} if state.warm is None else state.warm.extras
-        earlier = float(extras.get("radius", math.nan))
-        if not math.isfinite(earlier):
-            return radius
-        return float(np.clip(earlier, max(self.tol, _RESUMED * radius), radius))
+    def _scaled(self, oracle: Oracle) -> bool:
+        return self.scale and bool(np.isfinite(oracle.ub - oracle.lb).all())
+
+    def _unit(self, oracle: Oracle) -> Vector:
+        """Return what is a distance of 1 for COBYQA, per variable."""
+        half = 0.5 * (oracle.ub - oracle.lb)
+        return np.where(half > 0.0, half, 1.0) if self._scaled(oracle) else np.ones(oracle.n)

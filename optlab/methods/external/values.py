@@ -17,6 +17,7 @@ from optlab.core.progress import Progress
 from optlab.core.sparse import scipy_module
 from optlab.core.status import StopReason
 from optlab.errors import EvaluationError
+from optlab.methods.external.base import violation
 
 if TYPE_CHECKING:
     from optlab.core.guards import Incumbent
@@ -57,12 +58,15 @@ class Values:
         Whatever it raises other than a failed evaluation passes through the peer.
     watch
         Shown the best point after every evaluation.
+    unit
+        Length that counts as 1, per variable, shape (n,); None: 1.
     """
 
-    __slots__ = ("_oracle", "_reach", "_shown", "_span", "_watch", "best")
+    __slots__ = ("_oracle", "_reach", "_shown", "_span", "_unit", "_watch", "best")
 
-    def __init__(self, oracle: Oracle, watch: Watch) -> None:
+    def __init__(self, oracle: Oracle, watch: Watch, unit: Vector | None = None) -> None:
         self._oracle, self._watch = oracle, watch
+        self._unit: Vector = np.ones(oracle.n) if unit is None else unit
         self._span, self._shown = Span(), 0
         self._reach: list[Vector] = []
         self.best: Incumbent | None = None
@@ -100,6 +104,10 @@ class Values:
             low, high = self._oracle.cl, self._oracle.cu
             return np.where(np.isfinite(low), low - 1.0, high + 1.0)
 
+    def violation(self, x: Vector) -> float:
+        """Return the largest violation at a point in the bounds that was evaluated last."""
+        return violation(self._oracle, x, self.constraints(x))
+
     def inside(self, x: Any) -> Vector:
         """Return x in the bounds, as a float64 array of its own."""
         return np.clip(np.asarray(x, dtype=np.float64), self._oracle.lb, self._oracle.ub)
@@ -110,10 +118,11 @@ class Values:
         return self.best is not None and self.best.violation == 0.0
 
     def reach(self) -> float:
-        """Return the largest distance of the latest 2n + 1 points from the best one, max-norm."""
+        """Return the largest distance of the latest 2n + 1 points from the best one, in units, max-norm."""
         if self.best is None:
             return np.nan
-        return float(np.max(np.abs(np.array(self._reach) - self.best.x), initial=0.0))
+        distance = np.abs(np.array(self._reach) - self.best.x) / self._unit
+        return float(np.max(distance, initial=0.0))
 
     def ending(self) -> dict[str, Any]:
         """Return the best point as fields of a peer's state."""
