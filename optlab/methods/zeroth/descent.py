@@ -51,6 +51,12 @@ LENGTHS = (4.0, 1.0, 0.25)
 FIRST_LENGTHS = tuple(10.0 ** (0.5 * j) for j in range(2, -9, -1))
 """Candidates of the first search: root mean square of the step in natural units, 10 to 1e-4."""
 
+BAD_LUCK = 0.5
+"""Factor on the rate after a search in vain along a random direction."""
+
+MANY = 20
+"""Searches in vain along random directions, one after the other, before the run may end for small steps."""
+
 SMALLEST_STEP = 1e-10
 """A search for an exact objective that has come down to this, in natural units, ends the run."""
 
@@ -79,18 +85,18 @@ class Sight:
     f: float
     """Objective at the point itself; nan when it was not evaluated."""
 
-    spread: float
-    """Standard deviation of the values at displaced points; nan when there are fewer than two."""
+    slope: float
+    """Standard deviation of the values at displaced points divided by the smoothing; nan when there are fewer than two."""
 
     @classmethod
-    def of(cls, shifts: AbstractShifts, values: Vector) -> Sight:
+    def of(cls, shifts: AbstractShifts, values: Vector, smoothing: float) -> Sight:
         """Sort values (k,) into those at the point and those beside it."""
         here = _zero_rows(shifts)
         finite = np.isfinite(values)
         there = values[~here & finite]
         at_point = values[here & finite]
         f = float(at_point.mean()) if at_point.size else math.nan
-        return cls(f, float(np.std(there, ddof=1)) if there.size > 1 else math.nan)
+        return cls(f, float(np.std(there, ddof=1)) / smoothing if there.size > 1 else math.nan)
 
 
 def _zero_rows(shifts: AbstractShifts) -> Mask:
@@ -265,14 +271,8 @@ class AbstractDescent(AbstractMethod[State]):
         schedule = self.default_schedule(scene) if self.schedule is None else self.schedule
         return schedule(k, scene.horizon)
 
-    def _estimated(self, state: State, estimate: Estimate, sight: Sight, slope: float) -> State:
-        """Take in an estimate of the gradient: end, step, or search how far to step.
-
-        Parameters
-        ----------
-        slope
-            As for :class:`~optlab.methods.zeroth.rules.Signal`.
-        """
+    def _estimated(self, state: State, estimate: Estimate, sight: Sight) -> State:
+        """Take in an estimate of the gradient: end, step, or search how far to step."""
         lost = estimate.failed == estimate.queries > 0
         if lost or (estimate.failed and not estimate.gradient.any()):
             raise EvaluationError(
@@ -300,13 +300,17 @@ class AbstractDescent(AbstractMethod[State]):
         )
         if state.below >= self.patience:
             return replace(state, k=state.k + 1, ended=StopReason.CONVERGED)
-        return self._stepped(state, estimate.gradient, sight.f, slope)
+        return self._stepped(state, estimate, sight)
 
-    def _stepped(self, state: State, gradient: Vector, f: float, slope: float) -> State:
+    def _stepped(self, state: State, estimate: Estimate, sight: Sight) -> State:
         """Apply the rule, and the rate when it is given."""
         scene, scale = state.scene, state.scene.scale
+        gradient = estimate.gradient
+        if scene.domain.has_rows:
+            # What points out of the rows would be lost in the projection, after it has misled the rule.
+            gradient = state.x - scene.domain.project(state.x - gradient)
         signal = Signal(
-            x=state.x / scale, gradient=gradient * scale, slope=slope, blocks=scene.blocks
+            x=state.x / scale, gradient=gradient * scale, slope=sight.slope, blocks=scene.blocks
         )
         turn = self.rule.turn(signal, state.memory)
         state = replace(state, memory=turn.memory)
@@ -314,7 +318,9 @@ class AbstractDescent(AbstractMethod[State]):
         metric = None if turn.metric is None else turn.metric / scale**2
         base = self.base_rate(scene)
         if base is None:
-            trial = Trial(direction=direction, metric=metric, f=f)
+            # nan, an error that values do not tell, counts as chance, too.
+            by_chance = estimate.standard_error != 0.0
+            trial = Trial(direction=direction, metric=metric, f=sight.f, by_chance=by_chance)
             if not direction.any():
                 return self._in_vain(replace(state, trial=trial), state.rate)
             return replace(state, phase=Phase.SEARCH, trial=trial)
@@ -373,24 +379,30 @@ class AbstractDescent(AbstractMethod[State]):
         best = int(np.argmin(tried))
         if tried[best] < (f if math.isfinite(f) else np.inf):
             moved = self._moved(state, points[best], float(tried[best]))
-            return replace(moved, rate=float(rates[best]))
-        return self._in_vain(state, float(rates.min()))
+            return replace(moved, rate=float(rates[best]), vain=0)
+        return self._in_vain(state, state.rate if trial.by_chance else float(rates.min()))
 
     def _in_vain(self, state: State, rate: float) -> State:
         """Finish a step that found nothing lower: stay, and be more careful."""
         trial, scene = state.trial, state.scene
         assert trial is not None
-        shorter = replace(state, rate=rate * LENGTHS[-1])
+        # The next random direction may be a better one: as in the one-fifth rule of evolution strategies a failure
+        # takes back a part only of what a success gives.
+        shorter = replace(state, rate=rate * (BAD_LUCK if trial.by_chance else LENGTHS[-1]))
         if scene.noisy:
             return self._moved(shorter, state.x, math.nan)
         refined = max(LEAST_REFINEMENT, state.refinement * REFINEMENT)
-        small = refined == state.refinement and (
-            not rate * _size(trial.direction, scene) > SMALLEST_STEP
+        vain = state.vain + 1
+        small = (
+            refined == state.refinement
+            and not rate * _size(trial.direction, scene) > SMALLEST_STEP
+            and (vain >= MANY or not trial.by_chance)
         )
         return self._moved(
             replace(
                 shorter,
                 refinement=refined,
+                vain=vain,
                 memory=self.rule.start(scene.n),
                 ended=StopReason.SMALL_STEP if small else None,
             ),

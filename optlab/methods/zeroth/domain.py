@@ -67,6 +67,11 @@ class Domain:
         )
 
     @property
+    def has_rows(self) -> bool:
+        """Whether there is more than bounds."""
+        return bool(self.A.shape[0])
+
+    @property
     def free(self) -> Indices | None:
         """Variables that can move, None when all can."""
         fixed = self.lb == self.ub
@@ -87,7 +92,7 @@ class Domain:
         weights
             (n,) w > 0 of the norm; None: ones.
         """
-        if self.A.shape[0] == 0:
+        if not self.has_rows:
             # Between bounds every diagonal norm has the same projection.
             return np.clip(y, self.lb, self.ub)
         root = np.ones(y.size) if weights is None else np.sqrt(weights)
@@ -102,7 +107,7 @@ class Domain:
     def violation(self, x: Vector) -> float:
         """Return the largest violation of a bound or row, at least 0."""
         return Polyhedron(
-            self.A if self.A.shape[0] else None, self.bl, self.bu, self.lb, self.ub
+            self.A if self.has_rows else None, self.bl, self.bu, self.lb, self.ub
         ).violation(x)
 
 

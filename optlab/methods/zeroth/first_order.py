@@ -34,7 +34,7 @@ class _FirstOrder(AbstractDescent):
         exact = Estimate(gradient=gradient, f=f, standard_error=0.0, queries=0)
         slope = float(np.linalg.norm(gradient * state.scene.scale))
         k = state.k
-        state = self._estimated(state, exact, Sight(f, np.nan), slope)
+        state = self._estimated(state, exact, Sight(f, slope))
         while state.k == k:
             turn = self._searching(state)
             state = turn.absorb(oracle.values(turn.query))

@@ -112,6 +112,9 @@ class Trial:
     f: float
     """Objective at x on the sample of the step; nan: not known."""
 
+    by_chance: bool
+    """Whether another estimate at the same point would give another direction."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
@@ -135,6 +138,9 @@ class State:
 
     refinement: float = 1.0
     """Factor on the smoothing, which falls where no step lowers an exact objective."""
+
+    vain: int = 0
+    """Consecutive searches that found nothing lower."""
 
     noise: float = math.nan
     """Standard deviation of the errors of values, when it was measured."""

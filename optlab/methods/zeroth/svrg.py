@@ -67,9 +67,9 @@ class SVRG(AbstractZerothOrder):
         if self.anchor_every is not None and self.anchor_every < 1:
             raise OptionError(f"anchor_every is {self.anchor_every!r}; at least 1 is needed")
 
-    def default_estimator(self, n: int) -> AbstractEstimator:  # noqa: ARG002
+    def default_estimator(self, n: int) -> AbstractEstimator:
         """Return orthogonal random directions."""
-        return RGE(count=DIRECTIONS, law="orthogonal")
+        return RGE(count=min(n, DIRECTIONS), law="orthogonal")
 
     def period(self, scene: Scene) -> int:
         """Return the steps between two anchors."""
@@ -108,34 +108,35 @@ class SVRG(AbstractZerothOrder):
 
         def absorb(values: Vector) -> State:
             estimate = plan.combine(values)
-            sight = Sight.of(plan.shifts, values)
+            sight = Sight.of(plan.shifts, values, estimator.smoothing)
             store = {
                 "anchor": state.x,
                 "gradient": estimate.gradient,
                 "error": np.array([estimate.standard_error]),
             }
-            slope = sight.spread / estimator.smoothing
             if scene.sampled:
                 # A search looks at one sample; the value on all of them is no measure for it.
-                sight = Sight(np.nan, sight.spread)
-            return self._estimated(replace(state, store=store), estimate, sight, slope)
+                sight = Sight(np.nan, sight.slope)
+            return self._estimated(replace(state, store=store), estimate, sight)
 
         return Turned(query, absorb)
 
     def _here(self, state: State) -> Turned:
         """Ask for the sample's gradient at the point."""
-        plan = self._drawn(self._estimator(state), state, state.x)
+        estimator = self._estimator(state)
+        plan = self._drawn(estimator, state, state.x)
         query = Query(state.x, plan.shifts, state.scene.key(state.k))
 
         def absorb(values: Vector) -> State:
-            found, sight = plan.combine(values), Sight.of(plan.shifts, values)
+            found = plan.combine(values)
+            sight = Sight.of(plan.shifts, values, estimator.smoothing)
             facts = [
                 found.f,
                 found.standard_error,
                 found.queries,
                 found.failed,
                 sight.f,
-                sight.spread,
+                sight.slope,
             ]
             store = state.store | {"here": found.gradient, "facts": np.array(facts)}
             return replace(state, phase=_BESIDE, store=store)
@@ -151,7 +152,7 @@ class SVRG(AbstractZerothOrder):
 
         def absorb(values: Vector) -> State:
             there = plan.combine(values)
-            f, error, queries, failed, at_point, spread = store["facts"]
+            f, error, queries, failed, at_point, slope = store["facts"]
             squares = np.array([error, there.standard_error, store["error"][0]]) ** 2
             estimate = Estimate(
                 gradient=store["here"] - there.gradient + store["gradient"],
@@ -161,9 +162,8 @@ class SVRG(AbstractZerothOrder):
                 queries=int(queries) + there.queries,
                 failed=int(failed) + there.failed,
             )
-            sight = Sight(float(at_point), float(spread))
+            sight = Sight(float(at_point), float(slope))
             kept = {k: v for k, v in store.items() if k not in ("here", "facts")}
-            slope = sight.spread / estimator.smoothing
-            return self._estimated(replace(state, store=kept), estimate, sight, slope)
+            return self._estimated(replace(state, store=kept), estimate, sight)
 
         return Turned(query, absorb)

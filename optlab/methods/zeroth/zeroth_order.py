@@ -145,9 +145,8 @@ class AbstractZerothOrder(AbstractDescent, AbstractAskTell[State]):
         query = Query(state.x, plan.shifts, state.scene.key(state.k))
 
         def absorb(values: Vector) -> State:
-            sight = Sight.of(plan.shifts, values)
-            slope = sight.spread / estimator.smoothing
-            return self._estimated(state, plan.combine(values), sight, slope)
+            sight = Sight.of(plan.shifts, values, estimator.smoothing)
+            return self._estimated(state, plan.combine(values), sight)
 
         return Turned(query, absorb)
 

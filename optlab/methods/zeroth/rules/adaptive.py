@@ -4,15 +4,18 @@
 
 =========  ===========================================================================================
 Adam       d = (m / (1 - beta1^k)) / (sqrt(v / (1 - beta2^k)) + floor)                         [KB15]
-AdaMM      d = m / sqrt(w), w_k = max(w_{k-1}, v_k); projected in the norm sum sqrt(w_j) x_j^2     [CLX19]
+AdaMM      d = m / sqrt(w), w_k = max(w_{k-1}, v_k)                                             [CLX19]
 R-AdaZO    v averages m^2 instead of g^2, which a zeroth-order estimate inflates                   [SHY25]
 =========  ===========================================================================================
+
+Where there are linear rows the step is projected in the norm sum d_j x_j^2 of the divisor d: in the Euclidean one such a
+method need not converge on a bounded set ([CLX19], Proposition 1).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -55,10 +58,12 @@ class _Moments(AbstractRule):
     def _second(self, g: Vector, memory: Memory) -> Vector:
         return self.beta2 * memory["second"] + (1.0 - self.beta2) * g**2
 
-    def _unbiased(self, first: Vector, second: Vector, steps: float) -> Vector:
+    def _turn(self, first: Vector, second: Vector, steps: Vector) -> Turn:
         """Divide the averages, both corrected for their start at zero."""
-        size = np.sqrt(second / (1.0 - self.beta2**steps)) + self.floor
-        return _ratio(first / (1.0 - self.beta1**steps), size)
+        k = float(steps[0])
+        size = np.sqrt(second / (1.0 - self.beta2**k)) + self.floor
+        kept = {"first": first, "second": second, "steps": steps}
+        return _divided(first / (1.0 - self.beta1**k), size, kept)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,10 +84,10 @@ class Adam(_Moments):
         g = decayed(signal, 0.0 if self.decoupled else self.weight_decay)
         steps = memory["steps"] + 1.0
         first, second = self._first(g, memory), self._second(g, memory)
-        d = self._unbiased(first, second, float(steps[0]))
+        turn = self._turn(first, second, steps)
         if self.decoupled:
-            d = d + self.weight_decay * signal.x
-        return Turn(direction=d, memory={"first": first, "second": second, "steps": steps})
+            turn = replace(turn, direction=turn.direction + self.weight_decay * signal.x)
+        return turn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,16 +105,12 @@ class RAdaZO(_Moments):
         g = decayed(signal, self.weight_decay)
         steps = memory["steps"] + 1.0
         first = self._first(g, memory)
-        second = self._second(first, memory)
-        d = self._unbiased(first, second, float(steps[0]))
-        return Turn(direction=d, memory={"first": first, "second": second, "steps": steps})
+        return self._turn(first, self._second(first, memory), steps)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdaMM(_Moments):
-    """ZO-AdaMM: the divisor never falls, and the projection is in the norm that it defines.
-
-    With a Euclidean projection the method need not converge on a bounded set ([CLX19], Proposition 1).
+    """ZO-AdaMM: the divisor never falls.
 
     Raises
     ------
@@ -133,12 +134,12 @@ class AdaMM(_Moments):
             "largest": largest,
             "steps": memory["steps"] + 1.0,
         }
-        # A coordinate that never had a gradient does not move; any positive weight will do.
-        return Turn(
-            direction=_ratio(first, size), memory=kept, metric=np.where(size > 0.0, size, 1.0)
-        )
+        return _divided(first, size, kept)
 
 
-def _ratio(top: Vector, bottom: Vector) -> Vector:
-    """Divide, 0 where both are 0."""
-    return np.divide(top, bottom, out=np.zeros_like(top), where=bottom > 0.0)
+def _divided(top: Vector, size: Vector, kept: Memory) -> Turn:
+    """Divide; the step is projected in the norm sum size_j x_j^2, in which its direction is the steepest."""
+    # A coordinate that never had a gradient does not move; any positive weight will do.
+    known = size > 0.0
+    direction = np.divide(top, size, out=np.zeros_like(top), where=known)
+    return Turn(direction=direction, memory=kept, metric=np.where(known, size, 1.0))
