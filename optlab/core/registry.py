@@ -43,6 +43,7 @@ M = TypeVar("M", bound=type[AbstractMethod[Any]])
 _BUILTIN = {
     "npasa": "optlab.methods.npasa",
     "pasa": "optlab.methods.pasa",
+    "zo": "optlab.methods.zeroth.adaptive",
     "mezo": "optlab.methods.zeroth.mezo",
     "zo-sgd": "optlab.methods.zeroth.optimizers",
     "zo-adam": "optlab.methods.zeroth.optimizers",

@@ -202,6 +202,7 @@ class AbstractDescent(AbstractMethod[State]):
             domain=domain,
             scale=scale,
             horizon=None,
+            evaluations=oracle.limits.max_eval,
             last_step=last,
             steps_per_epoch=epoch,
             sampled=sampled is not None,
@@ -361,8 +362,7 @@ class AbstractDescent(AbstractMethod[State]):
         )
         return Turned(query, lambda values: self._searched(state, rates, points, values))
 
-    @staticmethod
-    def _rates(state: State, trial: Trial) -> Vector:
+    def _rates(self, state: State, trial: Trial) -> Vector:
         if not math.isnan(state.rate):
             return state.rate * np.array(LENGTHS)
         return np.array(FIRST_LENGTHS) / _size(trial.direction, state.scene)

@@ -58,9 +58,9 @@ def _info(name: str, summary: str, reference: str) -> MethodInfo:
 class _Usual(AbstractZerothOrder):
     """Coordinates of few variables, directions of many."""
 
-    def default_estimator(self, n: int) -> AbstractEstimator:
-        """Return the estimator for n variables where none is given."""
-        return usual_estimator(n)
+    def suited(self, scene: Scene) -> AbstractEstimator:
+        """Return the estimator for a scene where none is given."""
+        return usual_estimator(scene.n)
 
 
 @register(_info("zo-sgd", "gradient descent with momentum on estimated gradients", "NS17"))
@@ -94,7 +94,7 @@ class FZOO(AbstractZerothOrder):
 
     rule: AbstractRule = Normalized()  # noqa: RUF009 - frozen
 
-    def default_estimator(self, n: int) -> AbstractEstimator:  # noqa: ARG002
+    def suited(self, scene: Scene) -> AbstractEstimator:  # noqa: ARG002
         """Return eight one-sided directions of random signs, as [DKL25] take."""
         return RGE(count=8, law="rademacher")
 
@@ -118,7 +118,7 @@ class ZOSpsa(AbstractZerothOrder):
     rule: AbstractRule = SGD()  # noqa: RUF009 - frozen
     smoothing_schedule: AbstractSchedule | None = PowerDecay(0.101, 0.0)  # noqa: RUF009 - frozen
 
-    def default_estimator(self, n: int) -> AbstractEstimator:  # noqa: ARG002
+    def suited(self, scene: Scene) -> AbstractEstimator:  # noqa: ARG002
         """Return one pair of points."""
         return SPSA()
 

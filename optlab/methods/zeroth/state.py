@@ -47,6 +47,9 @@ class Scene:
     horizon: int | None
     """Steps that the limits allow; None: any number."""
 
+    evaluations: int | None
+    """Evaluations that the limits allow; None: any number."""
+
     last_step: int | None
     """Steps after which the run ends by ``max_epochs``; None: none."""
 

@@ -67,9 +67,9 @@ class SVRG(AbstractZerothOrder):
         if self.anchor_every is not None and self.anchor_every < 1:
             raise OptionError(f"anchor_every is {self.anchor_every!r}; at least 1 is needed")
 
-    def default_estimator(self, n: int) -> AbstractEstimator:
+    def suited(self, scene: Scene) -> AbstractEstimator:
         """Return orthogonal random directions."""
-        return RGE(count=min(n, DIRECTIONS), law="orthogonal")
+        return RGE(count=min(scene.n, DIRECTIONS), law="orthogonal")
 
     def period(self, scene: Scene) -> int:
         """Return the steps between two anchors."""
@@ -80,7 +80,7 @@ class SVRG(AbstractZerothOrder):
     def queries_per_step(self, scene: Scene) -> int:
         """Return the evaluations in a step on the average, rounded up."""
         free, period = scene.domain.free, self.period(scene)
-        beside = 2 * self._chosen(scene.n).queries(scene.n, free)
+        beside = 2 * self.chosen(scene).queries(scene.n, free)
         full = self._anchors(scene.n).queries(scene.n, free)
         return -(-(full + (period - 1) * beside) // period)
 

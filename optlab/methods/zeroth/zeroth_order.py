@@ -40,9 +40,13 @@ class AbstractZerothOrder(AbstractDescent, AbstractAskTell[State]):
     smoothing_schedule: AbstractSchedule | None = None
     """Factors on the estimator's smoothing; None: none."""
 
-    def default_estimator(self, n: int) -> AbstractEstimator:
-        """Return the estimator for n variables where none is given."""
+    def suited(self, scene: Scene) -> AbstractEstimator:
+        """Return the estimator for a scene where none is given."""
         raise NotImplementedError
+
+    def chosen(self, scene: Scene) -> AbstractEstimator:
+        """Return the estimator that was given, or the one for the scene."""
+        return self.suited(scene) if self.estimator is None else self.estimator
 
     def init(
         self,
@@ -54,7 +58,7 @@ class AbstractZerothOrder(AbstractDescent, AbstractAskTell[State]):
     ) -> State:
         """Project the start; evaluates nothing."""
         state = super().init(oracle, x0, rng, warm=warm)
-        if getattr(self._chosen(oracle.n), "noise_is_wanted", False):
+        if getattr(self.chosen(state.scene), "noise_is_wanted", False):
             return replace(state, phase=Phase.NOISE)
         return state
 
@@ -87,17 +91,14 @@ class AbstractZerothOrder(AbstractDescent, AbstractAskTell[State]):
 
     # Estimates --------------------------------------------------------------------------------------
 
-    def _chosen(self, n: int) -> AbstractEstimator:
-        return self.default_estimator(n) if self.estimator is None else self.estimator
-
     def _is_noisy(self, oracle: Oracle) -> bool:
-        estimator: Any = self._chosen(oracle.n)
+        estimator: Any = self.estimator
         told = getattr(estimator, "noise", None) or getattr(estimator, "repeats", 1) > 1
         return bool(told) or super()._is_noisy(oracle)
 
     def queries_per_step(self, scene: Scene) -> int:
         """Return the evaluations of one estimate."""
-        return self._chosen(scene.n).queries(scene.n, scene.domain.free)
+        return self.chosen(scene).queries(scene.n, scene.domain.free)
 
     def _active(self, state: State) -> Indices | None:
         """Return the variables that step k displaces; None: all."""
@@ -105,7 +106,7 @@ class AbstractZerothOrder(AbstractDescent, AbstractAskTell[State]):
 
     def _estimator(self, state: State) -> AbstractEstimator:
         """Return the estimator of a step."""
-        return self._scaled(self._chosen(state.scene.n), state)
+        return self._scaled(self.chosen(state.scene), state)
 
     def _scaled(self, estimator: AbstractEstimator, state: State) -> AbstractEstimator:
         """Return an estimator in the natural scale, with the smoothing and the noise of now."""
