@@ -169,7 +169,7 @@ class COBYQA(AbstractPeer):
 
     def usual_radius(self, door: Door) -> float:
         """Return the radius to begin with where nothing is known."""
-        scaled = self._scaled(door.oracle)
+        scaled = self.scaled(door.oracle)
         usual = _SCALED_RADIUS if scaled else _RADIUS
         return max(usual if self.radius is None else self.radius, self.tol)
 
@@ -190,10 +190,11 @@ class COBYQA(AbstractPeer):
         options.update({key: value for key, value in given.items() if key in names})
         return options, {key: value for key, value in given.items() if key not in names}
 
-    def _scaled(self, oracle: Oracle) -> bool:
+    def scaled(self, oracle: Oracle) -> bool:
+        """Whether the variables are scaled."""
         return self.scale and bool(np.isfinite(oracle.ub - oracle.lb).all())
 
     def _unit(self, oracle: Oracle) -> Vector:
         """Return what is a distance of 1 for COBYQA, per variable."""
         half = 0.5 * (oracle.ub - oracle.lb)
-        return np.where(half > 0.0, half, 1.0) if self._scaled(oracle) else np.ones(oracle.n)
+        return np.where(half > 0.0, half, 1.0) if self.scaled(oracle) else np.ones(oracle.n)

@@ -145,3 +145,17 @@ def test_what_a_missing_package_is_called(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(sys.modules, "cobyqa", None)
     with pytest.raises(MissingDependencyError, match=r"optlab-npasa\[cobyqa\]"):
         solve(rosenbrock, START)
+
+
+def test_in_a_box_the_first_run_sees_a_fifth_of_the_sides_and_restarts_a_tenth() -> None:
+    """A constant function: models learn nothing, so that the points tell the radius."""
+    watched = Watched(lambda _: 1.0)
+    bounds = [(0.0, 10.0), (0.0, 1.0)]
+    solve(watched, [5.0, 0.5], bounds=bounds, options={"restarts": 1})
+    distance = np.abs(np.array(watched.points) - [5.0, 0.5]) / [10.0, 1.0]
+    np.testing.assert_allclose(distance[1:5].max(axis=1), 0.2, atol=1e-12)
+    later = distance.max(axis=1)[5:]
+    np.testing.assert_allclose(later.max(), 0.1, atol=0.02)
+    given = Watched(lambda _: 1.0)
+    solve(given, [5.0, 0.5], bounds=bounds, options={"restarts": 0, "radius": 0.1})
+    np.testing.assert_allclose(np.abs(np.array(given.points[1]) - [5.0, 0.5]).max(), 0.5)
