@@ -36,6 +36,7 @@ SIMPLEX = 100
 
 NEVERGRAD = ("numpy<2", "nevergrad==1.0.12", "cma")
 
+STORE = Path(__file__).parents[1] / "results" / "low_dimension.jsonl"
 SETS = ("smooth", "noisy", "bbob")
 Hits = dict[str, dict[str, list[float]]]
 
@@ -265,7 +266,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", help="file for all numbers")
     parser.add_argument("--plot", help="PNG of the data profiles")
-    parser.add_argument("--store", default="benchmarks/results/low_dimension.jsonl")
+    parser.add_argument("--store", default=str(STORE))
     parser.add_argument("--nevergrad-python", help="interpreter that has nevergrad")
     parser.add_argument("--make-nevergrad", metavar="FOLDER", help="make one, and end")
     parser.add_argument("--sets", nargs="+", default=SETS, choices=SETS)

@@ -103,7 +103,11 @@ class NGOpt:
 
     def __init__(self, python: str) -> None:
         self._process = subprocess.Popen(
-            [python, str(CHILD)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [python, str(CHILD)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
         )
         self.versions = self._read()
 

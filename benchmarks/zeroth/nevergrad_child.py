@@ -39,8 +39,8 @@ def run(task: dict[str, Any]) -> None:
     answer({"done": time.process_time() - begun})
 
 
-if __name__ == "__main__":
-    warnings.simplefilter("ignore")
-    answer({"nevergrad": nevergrad.__version__, "numpy": np.__version__})
-    for line in sys.stdin:
-        run(json.loads(line))
+# Nothing imports this program, and ``scripts/bench.py`` takes a guard for the mark of a benchmark.
+warnings.simplefilter("ignore")
+answer({"nevergrad": nevergrad.__version__, "numpy": np.__version__})
+for line in sys.stdin:
+    run(json.loads(line))

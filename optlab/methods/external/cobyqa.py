@@ -126,8 +126,7 @@ class COBYQA(AbstractPeer):
                 raise
             # A later run may go on from here, so that the radius is kept.
             stop, words = spent.reason, str(spent.reason.value)
-        memory = {"radius": values.reach()}
-        return finished(state, stop, words, memory=memory, **values.ending())
+        return finished(state, stop, words, memory=values.memory(), **values.ending())
 
     def search(self, door: Door, state: PeerState) -> tuple[StopReason, str]:
         """Look for a minimum; return why that ended and COBYQA's words for it."""

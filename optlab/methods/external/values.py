@@ -17,6 +17,7 @@ from optlab.core.progress import Progress
 from optlab.core.sparse import scipy_module
 from optlab.core.status import StopReason
 from optlab.errors import EvaluationError
+from optlab.methods.external.archive import Archive
 from optlab.methods.external.base import violation
 
 if TYPE_CHECKING:
@@ -62,13 +63,12 @@ class Values:
         Length that counts as 1, per variable, shape (n,); None: 1.
     """
 
-    __slots__ = ("_oracle", "_reach", "_shown", "_span", "_unit", "_watch", "best")
+    __slots__ = ("_archive", "_oracle", "_shown", "_span", "_watch", "best")
 
     def __init__(self, oracle: Oracle, watch: Watch, unit: Vector | None = None) -> None:
         self._oracle, self._watch = oracle, watch
-        self._unit: Vector = np.ones(oracle.n) if unit is None else unit
+        self._archive = Archive(oracle, np.ones(oracle.n) if unit is None else unit)
         self._span, self._shown = Span(), 0
-        self._reach: list[Vector] = []
         self.best: Incumbent | None = None
         """The point with the least violation above the tolerance, then the least objective."""
 
@@ -89,11 +89,11 @@ class Values:
             if self.best is None:
                 raise
             f = self._span.moderated()
-            self._show(x)
+            self._show(self.best)
             return f
         self._span = self._span.with_value(point.f)
-        self._remember(point)
-        self._show(point.x)
+        self._archive.add(point.x, point.f)
+        self._show(self._better(point))
         return point.f
 
     def constraints(self, x: Vector) -> Vector:
@@ -117,12 +117,15 @@ class Values:
         """Whether the best point violates nothing by more than the tolerance."""
         return self.best is not None and self.best.violation == 0.0
 
-    def reach(self) -> float:
-        """Return the largest distance of the latest 2n + 1 points from the best one, in units, max-norm."""
+    def memory(self) -> dict[str, Any]:
+        """Return what a later run may go on from, and how steep f is at the best point, as far as the points tell."""
         if self.best is None:
-            return np.nan
-        distance = np.abs(np.array(self._reach) - self.best.x) / self._unit
-        return float(np.max(distance, initial=0.0))
+            return {}
+        found: dict[str, Any] = {"radius": self._archive.radius(self.best.x)}
+        if not self._oracle.m:
+            norm, error = self._archive.steepness(self.best.x)
+            found |= {"estimated_gradient_norm": norm, "standard_error": error}
+        return found
 
     def ending(self) -> dict[str, Any]:
         """Return the best point as fields of a peer's state."""
@@ -130,15 +133,14 @@ class Values:
             return {}
         return {"x": self.best.x, "f": self.best.f, "primal": self.best.violation}
 
-    def _remember(self, point: Incumbent) -> None:
+    def _better(self, point: Incumbent) -> Incumbent:
+        """Keep a point if it is the best so far; return the best one."""
         best = self.best
         if best is None or (point.violation, point.f) < (best.violation, best.f):
-            self.best = point
+            self.best = best = point
+        return best
 
-    def _show(self, x: Vector) -> None:
-        best = self.best
-        assert best is not None, "a failed first evaluation has been raised"
-        self._reach = [*self._reach[-2 * x.size :], x]
+    def _show(self, best: Incumbent) -> None:
         self._shown += 1
         self._watch.show(Progress(best.x, best.f, best.violation, dual=None))
 
