@@ -74,6 +74,8 @@ class Door:
 
     values: Values
     oracle: Oracle
+    limited: bool
+    """Whether evaluations or time have a limit."""
 
 
 @register(
@@ -118,7 +120,8 @@ class COBYQA(AbstractPeer):
     def solve(self, oracle: Oracle, state: PeerState, watch: Watch) -> PeerState:
         """Run COBYQA from the start point moved into the bounds."""
         values = Values(oracle, watch, self._unit(oracle))
-        door = Door(self.load("cobyqa"), values, oracle)
+        limited = math.isfinite(min(oracle.evaluations_left, watch.max_time))
+        door = Door(self.load("cobyqa"), values, oracle, limited)
         try:
             stop, words = self.search(door, state)
         except BudgetSpent as spent:

@@ -13,6 +13,7 @@ it solves about a third more problems within 100 (n + 1) evaluations (docs/zerot
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -31,6 +32,9 @@ __all__ = ["ZOLocal"]
 
 _STRIDE = 2.0
 """Standard deviation of a random start along a variable without two bounds, in units of max(1, |x|)."""
+
+_RESTARTS = 10
+"""Restarts when nothing limits the run."""
 
 _WIDER = 2.0
 """Factor of the first radius in a box, where it becomes a fifth of the sides. Against 1: 5 % more area under the data
@@ -59,13 +63,13 @@ class ZOLocal(COBYQA):
     scale: bool = True
     """As for ``cobyqa``."""
 
-    restarts: int = 10
-    """Runs after the first one."""
+    restarts: int | None = None
+    """Runs after the first one; None: as many as ``max_eval`` and ``max_time`` allow, 10 when neither is given."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.restarts < 0:
-            raise OptionError(f"restarts is {self.restarts!r}; 0 or more are needed")
+        if self.restarts is not None and self.restarts < 0:
+            raise OptionError(f"restarts is {self.restarts!r}; None, 0 or more are needed")
 
     def first_radius(self, door: Door, state: PeerState) -> float:
         """Return the radius of the first run: wider than that of restarts in a box, to see past ripples."""
@@ -77,12 +81,15 @@ class ZOLocal(COBYQA):
         """Run COBYQA from the start, then from the best point and from random ones in turn."""
         stop, words = super().search(door, state)
         rng, radius = np.random.default_rng(state.memory["seed"]), self.usual_radius(door)
-        for k in range(self.restarts if np.any(door.oracle.lb < door.oracle.ub) else 0):
-            if stop is StopReason.TARGET_REACHED:
+        for k in count() if door.limited and self.restarts is None else range(self._restarts()):
+            if stop is StopReason.TARGET_REACHED or np.all(door.oracle.lb == door.oracle.ub):
                 break
             start = _best(door) if k % 2 == 0 else _screened(door, rng)
             stop, words = self.descend(door, start, radius)
         return stop, words
+
+    def _restarts(self) -> int:
+        return _RESTARTS if self.restarts is None else self.restarts
 
 
 def _best(door: Door) -> Vector:

@@ -83,6 +83,15 @@ def test_the_seed_decides() -> None:
     assert shown[0] == shown[1] != shown[2]
 
 
+def test_restarts_last_as_long_as_the_limit_and_end_without_one() -> None:
+    limited = solve(rippled, [3.1, 3.1], max_eval=700)
+    assert limited.evaluations["objective"] == 700
+    assert limited.stop is StopReason.MAX_EVAL
+    free = solve(rippled, [3.1, 3.1])
+    assert free.stop is StopReason.CONVERGED
+    assert free.evaluations["objective"] < 700
+
+
 def test_restarts_end_and_the_answer_is_the_best_of_them() -> None:
     watched = Watched(rippled)
     result = solve(watched, [3.1, 3.1], options={"restarts": 3})
