@@ -79,14 +79,17 @@ class ZOLocal(COBYQA):
 
     def search(self, door: Door, state: PeerState) -> tuple[StopReason, str]:
         """Run COBYQA from the start, then from the best point and from random ones in turn."""
-        stop, words = super().search(door, state)
+        ends = [super().search(door, state)]
+        if np.all(door.oracle.lb == door.oracle.ub):
+            return ends[0]
         rng, radius = np.random.default_rng(state.memory["seed"]), self.usual_radius(door)
         for k in count() if door.limited and self.restarts is None else range(self._restarts()):
-            if stop is StopReason.TARGET_REACHED or np.all(door.oracle.lb == door.oracle.ub):
-                break
+            if ends[-1][0] is StopReason.TARGET_REACHED:
+                return ends[-1]
             start = _best(door) if k % 2 == 0 else _screened(door, rng)
-            stop, words = self.descend(door, start, radius)
-        return stop, words
+            ends.append(self.descend(door, start, radius))
+        # One run that breaks down does not undo what the others have found.
+        return next((end for end in ends if end[0] is StopReason.CONVERGED), ends[-1])
 
     def _restarts(self) -> int:
         return _RESTARTS if self.restarts is None else self.restarts

@@ -101,6 +101,29 @@ def test_restarts_end_and_the_answer_is_the_best_of_them() -> None:
     assert result.fun == min(map(rippled, watched.points))
 
 
+def test_a_restart_that_breaks_down_does_not_undo_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import cobyqa
+
+    honest, calls = cobyqa.minimize, 0
+
+    def third_breaks(*given: Any, **more: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        answer = honest(*given, **more)
+        if calls >= 3:
+            answer.status, answer.message = -2, "A linear algebra error occurred"
+        return answer
+
+    monkeypatch.setattr(cobyqa, "minimize", third_breaks)
+    result = solve(rosenbrock, START, options={"restarts": 3})
+    assert calls == 4
+    assert result.stop is StopReason.CONVERGED
+    alone = solve(rosenbrock, START, options={"restarts": 0})
+    assert alone.stop is StopReason.NUMERICAL_ERROR
+
+
 def test_bounds_of_very_different_size_are_scaled() -> None:
     """The minimum is 0.3 of the way along each side; COBYQA's radius of 1 fits neither."""
     low, width = np.array([0.0, 100.0]), np.array([1e-4, 1e5])
