@@ -173,7 +173,7 @@ def test_a_file_that_is_something_else_is_refused_and_left_alone(
 def test_where_no_file_can_be_the_run_goes_on_and_nothing_is_run_twice(tmp_path: Path) -> None:
     blocker = tmp_path / "file"
     blocker.write_text("in the way")
-    with pytest.warns(OptlabWarning, match="cannot be opened.*kept in memory"):
+    with pytest.warns(OptlabWarning, match=r"cannot be opened.*kept in memory"):
         simulator = Simulator(simulators.number, cache=blocker / "c.sqlite")
     # Said once is enough.
     with warnings.catch_warnings():

@@ -77,9 +77,7 @@ def test_the_children_of_a_function_that_hangs_are_killed_with_it(
 ) -> None:
     note = tmp_path / "pid"
     monkeypatch.setenv("HANG_NOTE", str(note))
-    run = PythonFunction(
-        simulators.hangs_with_a_child, timeout=2.0, start_method=start_method
-    )
+    run = PythonFunction(simulators.hangs_with_a_child, timeout=2.0, start_method=start_method)
     with pytest.raises(RunTimeoutError, match="was killed"):
         run(LEFT)
     assert wait_for_end(int(note.read_text()))
@@ -169,9 +167,7 @@ PRODUCT = "import json, sys; x = json.load(sys.stdin)['x']; print(json.dumps({'y
     "command",
     [
         python(PRODUCT, stdin="json", read="json"),
-        python(
-            "import sys; a, b = map(float, sys.stdin); print(a * b, a)", stdin="numbers"
-        ),
+        python("import sys; a, b = map(float, sys.stdin); print(a * b, a)", stdin="numbers"),
         python(
             "import sys; a, b = map(float, sys.argv[1:]); print(repr(a * b) + ';', repr(a))",
             "{{x0}}",
@@ -351,7 +347,7 @@ class Server:
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:  # noqa: N802
+            def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 with outer.lock:
                     outer.requests.append(json.loads(body))
@@ -428,7 +424,17 @@ def test_a_server_with_its_own_words(server: Server) -> None:
 
 @pytest.mark.parametrize(
     "first",
-    [500, 503, 429, "not json", '{"y": "warm"}', '{"y": null}', '{"a": 1, "b": 2}', "drop", "[1, short"],
+    [
+        500,
+        503,
+        429,
+        "not json",
+        '{"y": "warm"}',
+        '{"y": null}',
+        '{"a": 1, "b": 2}',
+        "drop",
+        "[1, short",
+    ],
 )
 def test_a_flaky_server_is_asked_again(server: Server, first: Any) -> None:
     server.plan = [first, first]

@@ -176,7 +176,9 @@ def test_a_penalty_of_another_shape_is_refused() -> None:
         simulator(BAD)
 
 
-def test_without_one_success_the_number_of_outputs_is_unknown_and_the_failure_is_raised() -> None:
+def test_without_one_success_the_number_of_outputs_is_unknown_and_the_failure_is_raised() -> (
+    None
+):
     with pytest.raises(EvaluationError, match="no convergence"):
         Simulator(simulators.fails_left, on_failure="drop")(BAD[1:2])
     known = Simulator(simulators.fails_left, on_failure="drop", outputs=2)
@@ -291,7 +293,9 @@ def test_the_budget_is_exact(
             simulator(points)
             expected += new
         else:
-            with pytest.raises(BudgetError, match=f"{budget - expected} of max_queries={budget}"):
+            with pytest.raises(
+                BudgetError, match=f"{budget - expected} of max_queries={budget}"
+            ):
                 simulator(points)
         assert len(ran) == simulator.counts.queries == expected <= budget
 
@@ -470,7 +474,7 @@ def test_two_simulators_in_one_cache_do_not_meet() -> None:
 def test_functions_whose_source_says_too_little_need_a_name(function: Any) -> None:
     if function == "closure":
         scale = 2.0
-        function = lambda x: scale * x  # noqa: E731
+        function = lambda x: scale * x
     with pytest.raises(OptionError, match="identity="):
         Simulator(function, cache=":memory:")
     Simulator(function, cache=":memory:", identity="mine 1")
