@@ -43,27 +43,39 @@ class Layout:
         sqlite3.Error
             When it cannot be used.
         """
-        if db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            # Another process may be at it this moment; the mode is a property of the file.
-            with contextlib.suppress(sqlite3.OperationalError):
-                db.execute("PRAGMA journal_mode = WAL")
+        if not self._is_new(db, path):
+            return
+        # Another process may be at it this moment; the mode is a property of the file.
+        with contextlib.suppress(sqlite3.OperationalError):
+            db.execute("PRAGMA journal_mode = WAL")
         # Two processes may open a new file at once: only one of them makes the tables.
         db.execute("BEGIN IMMEDIATE")
         with db:
-            version = int(db.execute("PRAGMA user_version").fetchone()[0])
-            owner = int(db.execute("PRAGMA application_id").fetchone()[0])
-            tables = int(db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
-            if version == 0 and owner == 0 and tables == 0:
+            if self._is_new(db, path):
                 for statement in self.tables.split(";"):
                     db.execute(statement)
                 db.execute(f"PRAGMA application_id = {self.application}")
                 db.execute(f"PRAGMA user_version = {self.schema}")
-            elif owner != self.application:
-                raise OptionError(
-                    f"{str(path)!r} is a database of something else; name another file"
-                )
-            elif version != self.schema:
-                raise OptionError(
-                    f"the {self.what} {str(path)!r} has schema version {version}; this optlab reads and writes version "
-                    f"{self.schema}. Name another file, or use the optlab that made it"
-                )
+
+    def _is_new(self, db: sqlite3.Connection, path: Path) -> bool:
+        """Return whether the file is empty; refuse what is not ours, without a lock or a change."""
+        version, owner, tables = (
+            int(db.execute(query).fetchone()[0])
+            for query in (
+                "PRAGMA user_version",
+                "PRAGMA application_id",
+                "SELECT count(*) FROM sqlite_master",
+            )
+        )
+        if version == owner == tables == 0:
+            return True
+        if owner != self.application:
+            raise OptionError(
+                f"{str(path)!r} is a database of something else; name another file"
+            )
+        if version != self.schema:
+            raise OptionError(
+                f"the {self.what} {str(path)!r} has schema version {version}; this optlab reads and writes version "
+                f"{self.schema}. Name another file, or use the optlab that made it"
+            )
+        return False

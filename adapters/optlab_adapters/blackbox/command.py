@@ -105,7 +105,8 @@ class Command(AbstractRun):
         texts = [*arguments, *(c for c in self.files.values() if isinstance(c, str))]
         if self.stdin is not None and self.stdin not in _WAYS:
             texts.append(self.stdin)
-        if not any([check_template(text) for text in texts]) and self.stdin not in _WAYS:
+        placed = [check_template(text) for text in texts]
+        if not any(placed) and self.stdin not in _WAYS:
             raise OptionError(
                 "the point reaches the command nowhere; write places such as {{x0}} into arguments, files or stdin, or pass "
                 "stdin='json' or 'numbers'"
@@ -167,7 +168,9 @@ class Command(AbstractRun):
         Files in place of pipes: a child that keeps a pipe open cannot hold the run up, and nothing waits for a reader.
         """
         with contextlib.ExitStack() as stack:
-            stdin, stdout, stderr = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(3))
+            stdin, stdout, stderr = (
+                stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)
+            )
             stdin.write(given.encode())
             stdin.seek(0)
             try:

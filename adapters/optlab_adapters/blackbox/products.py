@@ -146,10 +146,14 @@ def differentiated(
     if not isinstance(simulator, Simulator):
         takes_many = not isinstance(simulator, AbstractRun)
         simulator = Simulator(simulator, batch=takes_many)
-    low, high = np.broadcast_arrays(
-        np.atleast_1d(np.asarray(lower, dtype=np.float64)), np.asarray(upper, dtype=np.float64)
-    )
-    if low.ndim != 1 or not (low < high).all():
+    try:
+        low, high = np.broadcast_arrays(
+            np.array(lower, dtype=np.float64, ndmin=1), np.array(upper, dtype=np.float64)
+        )
+        fits = low.ndim == 1 and bool((low < high).all())
+    except ValueError:
+        fits = False
+    if not fits:
         raise OptionError(
             f"lower={lower!r} and upper={upper!r} are no box; (n,) numbers each, lower < upper, are needed"
         )
@@ -159,10 +163,11 @@ def differentiated(
 
 def _estimator(queries: Any, smoothing: float | None, width: Vector) -> AbstractEstimator:
     """Return the estimator that is meant, with steps in proportion to the box."""
+    radius = SMOOTHING if smoothing is None else smoothing
     if queries == "cge":
-        estimator: AbstractEstimator = zo.CGE(central=True, smoothing=smoothing or SMOOTHING)
+        estimator: AbstractEstimator = zo.CGE(central=True, smoothing=radius)
     elif queries == "rge":
-        estimator = zo.RGE(smoothing=smoothing or SMOOTHING)
+        estimator = zo.RGE(smoothing=radius)
     elif isinstance(queries, AbstractEstimator):
         if smoothing is not None:
             raise OptionError(
