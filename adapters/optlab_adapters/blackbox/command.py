@@ -167,7 +167,9 @@ class Command(AbstractRun):
         Files in place of pipes: a child that keeps a pipe open cannot hold the run up, and nothing waits for a reader.
         """
         with contextlib.ExitStack() as stack:
-            stdin, stdout, stderr = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(3))
+            stdin, stdout, stderr = (
+                stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)
+            )
             stdin.write(given.encode())
             stdin.seek(0)
             try:

@@ -168,7 +168,9 @@ class Simulator:
         found = self.evaluate(points.reshape(-1, points.shape[-1]))
         values = self.settled(found.values)
         if self.outputs == 0:
-            return float(values[0, 0]) if points.ndim == 1 else values.reshape(points.shape[:-1])
+            return (
+                float(values[0, 0]) if points.ndim == 1 else values.reshape(points.shape[:-1])
+            )
         return values.reshape(*points.shape[:-1], values.shape[1])
 
     def evaluate(self, points: Vector) -> Evaluated:

@@ -17,7 +17,15 @@ from optlab.errors import OptionError
 from optlab.typing import Vector
 from optlab_adapters.blackbox.failures import RunError
 
-__all__ = ["READERS", "check_template", "fill", "names_of", "read_json", "read_numbers", "reader"]
+__all__ = [
+    "READERS",
+    "check_template",
+    "fill",
+    "names_of",
+    "read_json",
+    "read_numbers",
+    "reader",
+]
 
 _PLACE = re.compile(r"\{\{\s*([A-Za-z_]\w*)\s*(?::([^{}]*))?\}\}")
 
