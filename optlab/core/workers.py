@@ -61,10 +61,16 @@ class Workers(Executor):
 
 
 @contextmanager
-def opened(executor: Executor | int | None) -> Iterator[Executor | None]:
-    """Make an executor of a number of processes, and end them; leave one that is given open."""
+def opened(executor: Any) -> Iterator[Executor | None]:
+    """Make an executor of a number of processes, and end them; leave one that is given open.
+
+    Parameters
+    ----------
+    executor
+        Anything with ``submit``, a number, or None.
+    """
     if executor is None or hasattr(executor, "submit"):
-        yield executor  # type: ignore[misc]
+        yield executor
         return
-    with Workers(executor) as workers:  # type: ignore[arg-type]
+    with Workers(executor) as workers:
         yield workers

@@ -10,7 +10,7 @@ from optlab.core.result import Result
 from optlab.errors import OptionError
 
 if TYPE_CHECKING:
-    from optlab_adapters.torch.training.in_place import ModuleInPlace
+    from optlab_adapters.torch.training.module_in_place import ModuleInPlace
     from optlab_adapters.torch.training.task import TrainingTask
 
 __all__ = ["deliver", "in_place", "load"]

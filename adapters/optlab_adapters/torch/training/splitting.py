@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from optlab.errors import OptionError
-from optlab.typing import is_a
 from optlab_adapters.torch.training.chain import Chain, Pass
 from optlab_adapters.torch.training.tracing import traced_stages
 
@@ -148,14 +147,14 @@ def _reached(value: Any, tensors: Sequence[torch.Tensor]) -> set[int]:
     if not outputs:
         return set()
     total = torch.stack([leaf.sum() for leaf in outputs]).sum()
-    slopes = torch.autograd.grad(total, list(tensors), allow_unused=True)
+    slopes: Sequence[Any] = torch.autograd.grad(total, list(tensors), allow_unused=True)
     return {k for k, slope in enumerate(slopes) if slope is not None}
 
 
 def _leaves(value: Any) -> list[torch.Tensor]:
     """Return the tensors of an output."""
     leaves: list[Any] = torch.utils._pytree.tree_leaves(value)
-    return [leaf for leaf in leaves if is_a(leaf, torch.Tensor)]
+    return list(filter(torch.is_tensor, leaves))
 
 
 def _measured(trial: Trial, chain: Chain) -> tuple[float, ...]:

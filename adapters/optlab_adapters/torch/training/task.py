@@ -28,7 +28,7 @@ from optlab_adapters.torch.training.data import (
     samples_of,
 )
 from optlab_adapters.torch.training.engine import Engine, Ways
-from optlab_adapters.torch.training.in_place import ModuleInPlace
+from optlab_adapters.torch.training.module_in_place import ModuleInPlace
 from optlab_adapters.torch.training.network import Loss, Network
 from optlab_adapters.torch.training.parallel import Spread, processes_of
 from optlab_adapters.torch.training.parameters import Parameters
