@@ -26,6 +26,7 @@ from optlab.core.result import Result
 from optlab.core.session import AskTell
 from optlab.core.solving import Order, solved, solved_in_place
 from optlab.core.tables import iteration_table
+from optlab.core.workers import opened
 from optlab.errors import CapabilityError, OptionError, ProblemError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def minimize(
     callback: Callable[..., Any] | None = None,
     observers: Sequence[Observer] = (),
     warm_start: Result | WarmStart | None = None,
-    executor: Executor | None = None,
+    executor: Executor | int | None = None,
     seed: int | None = None,
     params: Mapping[str, Any] | None = None,
     args: Any = (),
@@ -100,7 +101,8 @@ def minimize(
         Result of an earlier solve of a similar problem: its point, multipliers and what its method
         kept are the start. None: what the source of the problem remembers, unless x0 is given.
     executor
-        For methods that evaluate batches.
+        Where methods that evaluate batches have them evaluated: any ``concurrent.futures.Executor``, or a number of processes
+        to be started for this solve. The answer does not depend on it.
     seed
         Of the random generator; None draws one, which the result reports.
     params
@@ -171,7 +173,6 @@ def minimize(
         method=method,
         limits=Limits(read.max_iter, read.max_eval, max_time),
         watchers=watchers,
-        executor=executor,
         seed=seed_of(seed, resume),
         checkpoint=plan_of(checkpoint, resume),
     )
@@ -194,7 +195,9 @@ def minimize(
         warm_start = registry.recall(problem_or_fun, stated.problem)
     warm = _warm(warm_start, stated.problem)
     start = stated.problem.x0 if x0 is not None or warm is None else warm.x
-    result = solved(replace(order, start=start, warm=warm), stated.problem, wanted)
+    with opened(executor) as pool:
+        order = replace(order, start=start, warm=warm, executor=pool)
+        result = solved(order, stated.problem, wanted)
     result = _shown(replace(result, parts=stated.parts), read.show)
     return registry.deliver(problem_or_fun, stated.problem, result)
 

@@ -295,6 +295,7 @@ _sources: dict[str, ProblemSource] = {
         requires="torch",
         objects="TrainingTask",
         deliver=_later(_TRAINING, "deliver"),
+        in_place=_later(_TRAINING, "in_place"),
     ),
 }
 

@@ -45,9 +45,9 @@ class Order:
     method: Any
     limits: Limits
     watchers: tuple[Any, ...]
-    executor: Executor | None
     seed: int
     checkpoint: Checkpoint | None
+    executor: Executor | None = None
     start: Vector = field(default_factory=lambda: NOTHING)
     """(n,)"""
 

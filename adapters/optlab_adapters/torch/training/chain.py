@@ -2,23 +2,23 @@
 
     output = f_L( ... f_2(f_1(inputs)))
 
-A base pass keeps what goes into every stage. When parameters of stage k alone are displaced, everything before stage
-k is as it was, and the evaluation starts there: feature reuse (Chen et al., DeepZero, ICLR 2024, section 4). The
-operations from stage k on are the same ones on the same numbers as in a whole pass, so the loss is the same to the bit.
+A base pass keeps what goes into the stages that have parameters. When parameters of stage k alone are displaced,
+everything before stage k is as it was, and the evaluation starts there: feature reuse (Chen et al., DeepZero, ICLR
+2024, section 4). The operations from stage k on are the same ones on the same numbers as in a whole pass, so the loss
+is the same to the bit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-from optlab_adapters.torch.training.network import Buffers, Generators, Network
 
 if TYPE_CHECKING:
     import torch
 
     from optlab_adapters.torch.training.data import Batch
+    from optlab_adapters.torch.training.network import Generators, Network
 
 __all__ = ["Chain", "Pass"]
 
@@ -30,21 +30,46 @@ class Chain:
     stages: tuple[Callable[..., Any], ...]
     """The first takes the arguments of the module, the others one tensor. One stage, the module itself: no reuse."""
 
+    starts: tuple[int, ...]
+    """Stages that passes may start from, increasing, 0 among them."""
+
     entry: tuple[int, ...]
-    """For each tensor of the parameters, the first stage that uses it."""
+    """For each tensor of the parameters, the last start before which it is not used."""
 
     costs: tuple[float, ...]
-    """Cost of each stage, in any unit."""
+    """Seconds or any other unit, of each stage."""
 
     @classmethod
     def whole(cls, model: torch.nn.Module, tensors: int) -> Chain:
         """Make the chain of one stage."""
-        return cls((model,), (0,) * tensors, (1.0,))
+        return cls((model,), (0,), (0,) * tensors, (1.0,))
+
+    @classmethod
+    def of(
+        cls,
+        stages: Iterable[Callable[..., Any]],
+        first_use: Iterable[int],
+        unfit: Iterable[int] = (),
+    ) -> Chain:
+        """Make a chain that can be started at every stage that some tensor is first used in.
+
+        Parameters
+        ----------
+        stages
+        first_use
+            For each tensor of the parameters, the first stage that uses it.
+        unfit
+            Stages where no pass may start; those of the tensors begin earlier then.
+        """
+        used, every = tuple(first_use), tuple(stages)
+        starts = tuple(sorted({0, *used} - set(unfit)))
+        entry = tuple(max(s for s in starts if s <= stage) for stage in used)
+        return cls(every, starts, entry, (1.0,) * len(every))
 
     @property
-    def remaining(self) -> tuple[float, ...]:
-        """Cost from each stage to the end."""
-        return tuple(sum(self.costs[k:]) for k in range(len(self.costs)))
+    def remaining(self) -> dict[int, float]:
+        """Cost from each start to the end."""
+        return {start: sum(self.costs[start:]) for start in self.starts}
 
 
 class Pass:
@@ -64,56 +89,61 @@ class Pass:
     def __init__(
         self, network: Network, chain: Chain, batch: Batch, generators: Generators
     ) -> None:
-        self._network, self._stages, self._batch = network, chain.stages, batch
-        self._generators, self._buffers = generators, Buffers(network.model)
-        self._inputs: list[torch.Tensor] = []
-        """Of the second stage and those after it."""
+        self._network, self.batch = network, batch
+        self._rest = {start: chain.stages[start:] for start in chain.starts}
+        self._generators = generators
+        self.inputs: dict[int, torch.Tensor] = {}
+        """Of the starts after the first."""
 
-        self._states = [generators.state()]
-        """Of the generators before each stage."""
+        self._states = {0: generators.state()}
+        """Of the generators at the starts."""
 
         mine = batch.copy()
-        given = _versions(mine.tensors())
-        kept: list[int] = []
-        value = self._stages[0](*mine.arguments, **mine.keywords)
-        for stage in self._stages[1:]:
-            self._inputs.append(value)
-            kept.append(value._version)
-            self._states.append(generators.state())
+        given, kept = _versions(mine.tensors()), dict[int, int]()
+        value = chain.stages[0](*mine.arguments, **mine.keywords)
+        for number, stage in enumerate(chain.stages[1:], start=1):
+            if number in self._rest:
+                self.inputs[number], kept[number] = value, value._version
+                self._states[number] = generators.state()
             value = stage(value)
         self.output = value
         self.value = float(network.judged(value, mine))
-        self._buffers.restore()
+        network.restore()
         self.random = not generators.at(self._states[0])
         """Whether evaluations draw random numbers."""
 
         self._copies = given != _versions(mine.tensors())
-        self.overwritten = tuple(
-            number
-            for number, (before, after) in enumerate(
-                zip(kept, _versions(self._inputs), strict=True), start=1
-            )
-            if before != after
-        )
+        self.overwritten = tuple(k for k, v in kept.items() if self.inputs[k]._version != v)
         """Stages whose inputs are overwritten later: no pass can start there."""
 
-    def tail(self, first: int) -> float:
-        """Evaluate the loss, starting at a stage."""
+    def tail(self, start: int) -> float:
+        """Evaluate the loss, starting at one of the starts."""
         if self.random:
-            self._generators.set(self._states[first])
+            self._generators.set(self._states[start])
+        first, *rest = self._rest[start]
+        arguments, keywords = self.given(start)
         try:
-            if first:
-                value = self._inputs[first - 1]
-                rest = self._stages[first:]
-            else:
-                batch = self._batch.copy() if self._copies else self._batch
-                value = self._stages[0](*batch.arguments, **batch.keywords)
-                rest = self._stages[1:]
+            value = first(*arguments, **keywords)
             for stage in rest:
                 value = stage(value)
-            return float(self._network.judged(value, self._batch))
+            return float(self.judged(value))
         finally:
-            self._buffers.restore()
+            self._network.restore()
+
+    def stages(self, start: int) -> tuple[Callable[..., Any], ...]:
+        """Return the stages from a start to the end."""
+        return self._rest[start]
+
+    def given(self, start: int) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+        """Return what the stage of a start is called with."""
+        if start:
+            return (self.inputs[start],), {}
+        batch = self.batch.copy() if self._copies else self.batch
+        return batch.arguments, batch.keywords
+
+    def judged(self, output: Any) -> torch.Tensor:
+        """Return the loss of an output."""
+        return self._network.judged(output, self.batch)
 
     @property
     def surprised(self) -> bool:

@@ -205,6 +205,12 @@ class Minibatches:
             )
         return self._last[1]
 
+    def bare(self) -> Minibatches:
+        """Return the same batches with nothing kept, to be sent away."""
+        return Minibatches(
+            self.samples, self.batch_size, self.seed, self.drop_last, self.augment
+        )
+
     def everything(self) -> Iterator[Batch]:
         """Go through all samples once, in their own order and without augmentation."""
         numbers = np.arange(self.samples.size)

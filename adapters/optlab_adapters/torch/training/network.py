@@ -51,6 +51,7 @@ class Network:
     ) -> None:
         self.model, self.loss = model, loss
         self.training, self.threads = training, threads
+        self._buffers: Buffers | None = None
 
     def output(self, batch: Batch) -> Any:
         """Call the model."""
@@ -86,7 +87,13 @@ class Network:
                 stack.callback(torch.set_num_threads, own)
             stack.enter_context(_mode(self.model, self.training))
             stack.enter_context(_no_running_statistics(self.model))
+            self._buffers = Buffers(self.model)
             yield
+
+    def restore(self) -> None:
+        """Undo what evaluations have written to buffers since the network is held still."""
+        if self._buffers is not None:
+            self._buffers.restore()
 
 
 @contextmanager

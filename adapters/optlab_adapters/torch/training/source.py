@@ -10,9 +10,10 @@ from optlab.core.result import Result
 from optlab.errors import OptionError
 
 if TYPE_CHECKING:
+    from optlab_adapters.torch.training.module_in_place import ModuleInPlace
     from optlab_adapters.torch.training.task import TrainingTask
 
-__all__ = ["deliver", "load"]
+__all__ = ["deliver", "in_place", "load"]
 
 
 def load(task: TrainingTask, params: Mapping[str, Any]) -> Problem:
@@ -33,3 +34,8 @@ def load(task: TrainingTask, params: Mapping[str, Any]) -> Problem:
 def deliver(task: TrainingTask, _problem: Problem, result: Result) -> None:
     """Write the answer into the model."""
     task.write(result.x)
+
+
+def in_place(task: TrainingTask) -> ModuleInPlace:
+    """Return the variables of a task where they are."""
+    return task.in_place()

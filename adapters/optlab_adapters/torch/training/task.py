@@ -8,7 +8,7 @@ over the trainable parameters x of any ``torch.nn.Module``. Methods see minibatc
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +27,13 @@ from optlab_adapters.torch.training.data import (
     Minibatches,
     samples_of,
 )
-from optlab_adapters.torch.training.engine import Engine
+from optlab_adapters.torch.training.engine import Engine, Ways
+from optlab_adapters.torch.training.module_in_place import ModuleInPlace
 from optlab_adapters.torch.training.network import Loss, Network
+from optlab_adapters.torch.training.parallel import Spread, processes_of
 from optlab_adapters.torch.training.parameters import Parameters
+from optlab_adapters.torch.training.ranks import values_of_ranks
+from optlab_adapters.torch.training.units import rows_of, shares
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -68,6 +72,17 @@ class TrainingTask(AbstractSampled):
         random numbers for every evaluation of a key); False, evaluation mode; None, every module as it is.
     threads : int or None
         Threads of one operation while evaluating; None: what ``torch.get_num_threads()`` says.
+    reuse : bool
+        Whether an evaluation with one displaced coordinate starts at the stage that it changes; the values are the
+        same to the bit. See :attr:`split` for how the model was cut.
+    stages : sequence or None
+        Modules or functions whose composition is the model, where passes may start; None: they are found, in
+        ``Sequential`` containers and by ``torch.fx``.
+    batched : bool or None
+        Whether many displaced points are evaluated in one forward by ``torch.func.vmap``, which agrees with the others
+        to rounding; None: where the network is small.
+    group : torch.distributed.ProcessGroup or None
+        Ranks that run the same ``minimize`` with the same seed and share the evaluations; only numbers are exchanged.
 
     Raises
     ------
@@ -100,6 +115,10 @@ class TrainingTask(AbstractSampled):
         augment: Augmentation | None = None,
         training: bool | None = True,
         threads: int | None = None,
+        reuse: bool = True,
+        stages: Sequence[Any] | None = None,
+        batched: bool | None = None,
+        group: Any = None,
     ) -> None:
         if not isinstance(model, torch.nn.Module):
             raise ProblemError(
@@ -117,7 +136,11 @@ class TrainingTask(AbstractSampled):
         samples, found = samples_of(data, parameters.tensors[0].dtype)
         size = batch_size if batch_size is not None else found or DEFAULT_BATCH_SIZE
         minibatches = Minibatches(samples, size, seed, drop_last, augment)
-        self._engine = Engine(Network(model, loss, training, threads), parameters, minibatches)
+        ways = Ways(reuse, stages, batched)
+        network = Network(model, loss, training, threads)
+        self._engine = Engine(network, parameters, minibatches, ways)
+        self._spread: Spread | None = None
+        self._group = group
         self.blocks = parameters.blocks
         self.steps_per_epoch = minibatches.per_epoch
 
@@ -138,10 +161,23 @@ class TrainingTask(AbstractSampled):
         x: Vector,
         shifts: AbstractShifts,
         key: int | None,
-        executor: Executor | None = None,  # noqa: ARG002
+        executor: Executor | None = None,
     ) -> Vector:
-        """Evaluate F(x + s_j; key); see :meth:`optlab.core.sampled.AbstractSampled.values`."""
-        return self._engine.values(x, shifts, key)
+        """Evaluate F(x + s_j; key); see :meth:`optlab.core.sampled.AbstractSampled.values`.
+
+        The displacements are spread over the processes of an executor that has some on this machine
+        (``executor=2`` in :func:`optlab.minimize`, or a ``ProcessPoolExecutor``), or over the ranks of ``group``.
+        """
+        engine, processes = self._engine, processes_of(executor)
+        if key is None or len(shifts) == 1 or (self._group is None and not processes):
+            return engine.values(x, shifts, key)
+        units = engine.spread_units(x, shifts, key)
+        if self._group is not None:
+            return values_of_ranks(engine, x, shifts, key, units, self._group)
+        assert executor is not None
+        if self._spread is None:
+            self._spread = Spread(engine)
+        return self._spread.values(x, shifts, key, rows_of(shares(units, processes)), executor)
 
     def gradient(self, x: Vector, key: int | None) -> tuple[float, Vector]:
         """Return F(x; key) and its gradient, by backpropagation."""
@@ -159,6 +195,22 @@ class TrainingTask(AbstractSampled):
             gradient=lambda x: self.gradient(x, None)[1],
             x0=self.vector(),
             name=type(self.model).__name__,
+            sampled=self,
+        )
+
+    def in_place(self) -> ModuleInPlace:
+        """Return the variables where they are, for methods such as ``mezo``."""
+        return ModuleInPlace(self._engine)
+
+    @property
+    def split(self) -> str:
+        """Say how the model is cut for feature reuse, or why it is not."""
+        found = self._engine.split(self.vector())
+        if found.reason:
+            return f"the model is evaluated as a whole: {found.reason}"
+        chain = found.chain
+        return (
+            f"{len(chain.stages)} stages; passes start at {', '.join(map(str, chain.starts))}"
         )
 
     # The model ------------------------------------------------------------------------------------

@@ -1,0 +1,213 @@
+"""Find the stages of a module, check them on a batch, and measure what each costs.
+
+A split is used only when it gives the module's own loss, to the bit, from each of its starts. What cannot be split is
+evaluated as a whole, and :class:`Split` says why.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from optlab.errors import OptionError
+from optlab_adapters.torch.training.chain import Chain, Pass
+from optlab_adapters.torch.training.tracing import traced_stages
+
+if TYPE_CHECKING:
+    from optlab_adapters.torch.training.data import Batch
+    from optlab_adapters.torch.training.network import Generators, Network
+    from optlab_adapters.torch.training.parameters import Parameters
+
+__all__ = ["Split", "Trial", "split"]
+
+REPEATS = 3
+"""Passes whose fastest time is the cost of a stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """How a module is evaluated when one of its parameters is displaced."""
+
+    chain: Chain
+    reason: str
+    """Why it is evaluated as a whole; empty when it is not."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A batch to try stages on; the parameters hold a point, the network is held still."""
+
+    network: Network
+    parameters: Parameters
+    generators: Generators
+    batch: Batch
+    seed: int
+
+    def base(self, chain: Chain) -> Pass:
+        """Make a base pass."""
+        with self.generators.seeded(self.seed):
+            return Pass(self.network, chain, self.batch, self.generators)
+
+    def tails(self, chain: Chain) -> list[float]:
+        """Evaluate the loss from every start."""
+        with self.generators.seeded(self.seed):
+            base = Pass(self.network, chain, self.batch, self.generators)
+            return [base.tail(start) for start in chain.starts]
+
+
+def split(trial: Trial, given: Sequence[Any] | None) -> Split:
+    """Split the module of a trial.
+
+    Parameters
+    ----------
+    trial
+    given
+        The user's stages; None: find them.
+
+    Raises
+    ------
+    OptionError
+        When the user's stages are not the module, with the reason.
+    """
+    whole = Chain.whole(trial.network.model, len(trial.parameters.tensors))
+    stages = _found(trial.network.model) if given is None else _checked(given)
+    if len(stages) == 1 and given is None:
+        return Split(
+            whole, "it has no point where a single tensor passes, or it cannot be traced"
+        )
+    try:
+        chain = _fitted(trial, whole, stages)
+    except _UnfitError as error:
+        if given is not None:
+            raise OptionError(f"the stages are not the model: {error}") from error
+        return Split(whole, str(error))
+    return Split(replace(chain, costs=_measured(trial, chain)), "")
+
+
+class _UnfitError(Exception):
+    """A list of stages cannot stand for the module; says why."""
+
+
+def _fitted(trial: Trial, whole: Chain, stages: list[Any]) -> Chain:
+    """Make a chain of stages and compare it with the module."""
+    try:
+        first_use = _first_use(trial, stages)
+        chain = Chain.of(stages, first_use)
+        base = trial.base(chain)
+        while base.overwritten:
+            unfit = {*base.overwritten, *(set(first_use) - set(chain.starts))}
+            chain = Chain.of(stages, first_use, unfit)
+            base = trial.base(chain)
+        tails = trial.tails(chain)
+    except Exception as error:  # the user's code runs in another order than he wrote it
+        raise _UnfitError(
+            f"run one after the other they raise {type(error).__name__}: {error}"
+        ) from error
+    plain = trial.base(whole)
+    for label, value in (("the base pass", base.value), *zip(chain.starts, tails, strict=True)):
+        if value != plain.value and not (math.isnan(value) and math.isnan(plain.value)):
+            where = label if isinstance(label, str) else f"a start at stage {label}"
+            raise _UnfitError(f"{where} gives the loss {value!r}, the model {plain.value!r}")
+    return chain
+
+
+def _first_use(trial: Trial, stages: list[Any]) -> list[int]:
+    """Return for each tensor of the parameters the first stage that holds it or whose output depends on it."""
+    tensors = trial.parameters.tensors
+    found = [len(stages)] * len(tensors)
+    number = {id(tensor): k for k, tensor in enumerate(tensors)}
+    batch = trial.batch.copy()
+    with trial.generators.seeded(trial.seed), torch.enable_grad():
+        value: Any = None
+        for position, stage in enumerate(stages):
+            value = stage(value) if position else stage(*batch.arguments, **batch.keywords)
+            held = stage.parameters() if isinstance(stage, torch.nn.Module) else ()
+            used = {number[id(t)] for t in held if id(t) in number} | _reached(value, tensors)
+            for k in used:
+                found[k] = min(found[k], position)
+            if position + 1 < len(stages):
+                if not isinstance(value, torch.Tensor):
+                    raise TypeError(
+                        f"stage {position} returns a {type(value).__name__}, no tensor"
+                    )
+                value = value.detach().clone()
+    trial.network.restore()
+    # What no stage uses changes nothing; a pass from the last start says so as well as any.
+    return [k if k < len(stages) else 0 for k in found]
+
+
+def _reached(value: Any, tensors: Sequence[torch.Tensor]) -> set[int]:
+    """Return which tensors the derivative of an output reaches."""
+    outputs = [leaf for leaf in _leaves(value) if leaf.requires_grad]
+    if not outputs:
+        return set()
+    total = torch.stack([leaf.sum() for leaf in outputs]).sum()
+    slopes: Sequence[Any] = torch.autograd.grad(total, list(tensors), allow_unused=True)
+    return {k for k, slope in enumerate(slopes) if slope is not None}
+
+
+def _leaves(value: Any) -> list[torch.Tensor]:
+    """Return the tensors of an output."""
+    leaves: list[Any] = torch.utils._pytree.tree_leaves(value)
+    return list(filter(torch.is_tensor, leaves))
+
+
+def _measured(trial: Trial, chain: Chain) -> tuple[float, ...]:
+    """Return the seconds that each stage takes, the least of several passes."""
+    best = [math.inf] * len(chain.stages)
+    clock = time.perf_counter
+    for _ in range(REPEATS):
+        batch = trial.batch.copy()
+        with trial.generators.seeded(trial.seed):
+            begin = clock()
+            value = chain.stages[0](*batch.arguments, **batch.keywords)
+            best[0] = min(best[0], clock() - begin)
+            for k, stage in enumerate(chain.stages[1:], start=1):
+                begin = clock()
+                value = stage(value)
+                best[k] = min(best[k], clock() - begin)
+    trial.network.restore()
+    return tuple(best)
+
+
+# Which stages -------------------------------------------------------------------------------------
+
+
+def _checked(given: Sequence[Any]) -> list[Any]:
+    """Take the user's stages, containers opened."""
+    if not given or not all(callable(stage) for stage in given):
+        raise OptionError(
+            f"stages is {given!r}; a list of modules or functions is needed whose composition is the model"
+        )
+    return [part for stage in given for part in _opened(stage)]
+
+
+def _opened(stage: Any) -> list[Any]:
+    if isinstance(stage, torch.nn.Module) and _is_sequence(stage):
+        return [part for child in stage.children() for part in _opened(child)]
+    return [stage]
+
+
+def _found(module: torch.nn.Module) -> list[Any]:
+    """Open containers; trace what is no module of torch's own."""
+    if _is_sequence(module):
+        return [part for child in module.children() for part in _found(child)]
+    if type(module).__module__.startswith("torch.nn") or not any(
+        True for _ in module.children()
+    ):
+        return [module]
+    try:
+        return traced_stages(module)
+    except Exception:  # noqa: BLE001 - tracing runs the user's forward on stand-ins: anything may happen
+        return [module]
+
+
+def _is_sequence(module: torch.nn.Module) -> bool:
+    """Whether a module does nothing but call its children one after the other."""
+    hooks = (module._forward_hooks, module._forward_pre_hooks)
+    return type(module).forward is torch.nn.Sequential.forward and not any(hooks)
