@@ -57,7 +57,9 @@ class Contender:
     options: Callable[[int], dict[str, Any]] = field(default=lambda _: {})
 
 
-def rge(label: str, q: Callable[[int], int], rate: Callable[[int], float], **law: Any) -> Contender:
+def rge(
+    label: str, q: Callable[[int], int], rate: Callable[[int], float], **law: Any
+) -> Contender:
     """Return descent with momentum along q random directions."""
     return Contender(
         label, "zo-sgd", rate, lambda d: {"estimator": optlab.zo.RGE(count=q(d), **law)}
@@ -83,7 +85,9 @@ CONTENDERS = (
 )
 
 
-def run(contender: Contender, budget: Budget, seed: int, rate: float | None) -> dict[str, float]:
+def run(
+    contender: Contender, budget: Budget, seed: int, rate: float | None
+) -> dict[str, float]:
     """Train once."""
     task = digits_task(budget.hidden, seed)
     options = contender.options(task.model.n)
@@ -176,7 +180,9 @@ def main() -> None:
     parser.add_argument("--json", required=True)
     parser.add_argument("--plot")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--only", default="", help="names of contenders, separated by semicolons")
+    parser.add_argument(
+        "--only", default="", help="names of contenders, separated by semicolons"
+    )
     arguments = parser.parse_args()
     path = Path(arguments.json)
     old = json.loads(path.read_text())["results"] if path.exists() else []

@@ -12,7 +12,7 @@ It measures the noise of the values first (seven evaluations, [MW11]) and goes o
       x_{k+1} = P(x_k - (1 - share of the run that is over) r_k d_k / 2)
 
 * *quasi-Newton steps* on central differences (:mod:`.newton`) where values are exact and variables few: 2n + 5
-  evaluations a step, and the accuracy that engineers expect of ten variables.
+  evaluations a step (2n + 10 with linear rows), and the accuracy that engineers expect of ten variables.
 
 The linear decrease of the rate needs the limits: ``max_eval``, ``max_epochs`` or ``max_iter`` should be what you can
 spend. What was tried and lost is in docs/decisions/0020-default-zeroth-order.md.
@@ -76,6 +76,7 @@ user (then the other way takes over in time); and above which values of samples 
         name="zo",
         summary="values only, nothing to tune: noise, minibatches, many variables, or few",
         needs_gradient=False,
+        handles_constraints="linear",
         stochastic=True,
         batch=True,
         reference="NS17",

@@ -91,7 +91,9 @@ def gradient_told(state: State, memory: Newton, told: Told, tol: float) -> State
     g, c = parabolas(a, b, values[-2 * m : -m] - base, values[-m:] - base)
     B = _updated(memory, g) if memory.B.size else _diagonal(c)
     x = state.x[free]
-    held = ((x <= setting.domain.lb[free]) & (g > 0.0)) | ((x >= setting.domain.ub[free]) & (g < 0.0))
+    held = ((x <= setting.domain.lb[free]) & (g > 0.0)) | (
+        (x >= setting.domain.ub[free]) & (g < 0.0)
+    )
     step = np.zeros(m)
     step[~held] = _solved(B[np.ix_(~held, ~held)], g[~held])
     step *= min(1.0, LONGEST_STEP / max(float(np.abs(step).max(initial=0.0)), 1e-300))
@@ -148,9 +150,23 @@ def _solved(B: Vector, g: Vector) -> Vector:
 
 
 def step_shifts(state: State, memory: Newton) -> AbstractShifts:
-    """Ask for the candidates."""
-    domain = state.setting.domain
-    ends = [domain.project(state.x - memory.reach * t * state.direction) for t in LENGTHS]
+    """Ask for the candidates; where there are rows, also for projected steps against the gradient, which always descend."""
+    setting, domain = state.setting, state.setting.domain
+    lengths = [memory.reach * t for t in LENGTHS]
+    if not domain.has_rows:
+        ends = [domain.project(state.x - t * state.direction) for t in lengths]
+        return DenseShifts(np.stack(ends) - state.x)
+    free = setting.free
+    diagonal = np.maximum(np.diag(memory.B), 1e-300)
+    weights = setting.scale**-2.0
+    weights[free] *= diagonal
+    steepest = np.zeros(setting.n)
+    steepest[free] = setting.scale[free] * memory.gradient / diagonal
+    ends = [
+        domain.project(state.x - t * d, weights)
+        for d in (state.direction, steepest)
+        for t in lengths
+    ]
     return DenseShifts(np.stack(ends) - state.x)
 
 

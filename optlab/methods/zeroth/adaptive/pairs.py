@@ -36,7 +36,9 @@ def pair_steps(setting: Setting, x: Vector, size: Vector) -> tuple[Vector, Vecto
     return np.where(central, h, away), np.where(central, -h, 2.0 * away)
 
 
-def coordinate_pairs(setting: Setting, here: int, first: Vector, second: Vector) -> CoordinateShifts:
+def coordinate_pairs(
+    setting: Setting, here: int, first: Vector, second: Vector
+) -> CoordinateShifts:
     """Ask for the point itself so many times, then for the first points, then for the second ones."""
     free = setting.free
     index = np.concatenate([np.repeat(free[:1], here), free, free])
