@@ -121,7 +121,7 @@ class MLP:
     def _coordinate_losses(
         self, x: Vector, shifts: CoordinateShifts, inputs: Vector, labels: Indices
     ) -> Vector:
-        """A first-layer weight changes one hidden unit, a second-layer weight one logit."""
+        """Redo only what changes: one hidden unit for a first-layer weight, one logit for a second-layer one."""
         W1, b1, W2, b2 = self.parts(x)
         z1 = inputs @ W1 + b1
         a = self._act(z1)
