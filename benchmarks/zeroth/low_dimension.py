@@ -217,36 +217,42 @@ def show(found: dict[str, Any], records: list[dict[str, Any]]) -> None:
             )
 
 
+FAT = ("COBYQA", "CMA-ES", "NGOpt", "optlab zo-local", "optlab cma-es", "optlab zo")
+"""The lines to look at; the others are thin."""
+
+
 def plot(records: list[dict[str, Any]], path: str) -> None:
-    """Draw the data profiles: a row for every set, a column for every tau."""
+    """Draw the data profiles: a row for every set, a column for every tau; peers are dashed."""
     import matplotlib as mpl  # noqa: PLC0415
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
     sets = [name for name in SETS if any(r["set"] == name for r in records)]
-    labels = sorted({r["solver"] for r in records}, key=str.lower)
-    colours = dict(zip(labels, plt.get_cmap("tab20").colors, strict=False))
-    shape = (len(sets), len(TAUS))
-    figure, axes = plt.subplots(
-        *shape, figsize=(12, 3.2 * len(sets)), sharey=True, squeeze=False
+    labels = sorted(
+        {r["solver"] for r in records}, key=lambda label: (label not in FAT, label.lower())
     )
+    colours = dict(zip(labels, plt.get_cmap("tab20").colors[::2] * 2, strict=False))
+    figure, axes = plt.subplots(
+        len(sets), len(TAUS), figsize=(12, 3.2 * len(sets) + 0.6), sharey=True, squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
     grid = np.linspace(0.0, SIMPLEX, 401)
     for row, name in zip(axes, sets, strict=True):
         for axis, tau in zip(row, TAUS, strict=True):
-            for label, times in sorted(hits(records, name, tau).items()):
+            found = hits(records, name, tau)
+            for label in labels:
                 style = "-" if label.startswith("optlab") else "--"
-                axis.plot(
-                    grid, profile(times, grid), style, lw=1.3, color=colours[label], label=label
-                )
-            axis.set(title=f"{name}, tau = {tau:g}", xlim=(0, SIMPLEX), ylim=(0, 1))
+                look = {"lw": 1.8} if label in FAT else {"lw": 0.8, "alpha": 0.7}
+                curve = profile(found.get(label, []), grid)
+                axis.plot(grid, curve, style, color=colours[label], label=label, **look)
+            axis.set(title=f"{name}, tau = {tau:g}", xlim=(0, SIMPLEX), ylim=(0, 1.02))
     for axis in axes[-1]:
         axis.set_xlabel("evaluations / (n + 1)")
     figure.legend(
-        *axes[0, 0].get_legend_handles_labels(), loc="lower center", ncol=5, fontsize=8
+        *axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncol=5, fontsize=9
     )
-    figure.tight_layout(rect=(0, 0.45 / (len(sets) + 0.5) * 0.3, 1, 1))
-    figure.savefig(path, dpi=90)
+    figure.savefig(path, dpi=80)
 
 
 # Program ------------------------------------------------------------------------------------------
