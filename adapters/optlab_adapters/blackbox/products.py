@@ -21,6 +21,7 @@ from optlab import zo
 from optlab.errors import OptionError, ProblemError
 from optlab.methods.zeroth.estimators.base import AbstractEstimator, Box, Plan
 from optlab.typing import Vector
+from optlab_adapters.blackbox.finite import finite_rows
 from optlab_adapters.blackbox.runs import AbstractRun
 from optlab_adapters.blackbox.simulator import Simulator
 
@@ -106,11 +107,11 @@ class Differentiated:
         EvaluationError, BudgetError
             From the simulator, when its policy is to stop or its budget is spent.
         """
-        solved = np.isfinite(y).all(axis=1)
+        solved, usable = finite_rows(y), finite_rows(v)
         products = np.zeros(z.shape)
         # What a loss does with nan is not hidden, as long as the sample is one that counts.
-        products[solved & ~np.isfinite(v).all(axis=1)] = np.nan
-        wanted = np.flatnonzero(solved & np.isfinite(v).all(axis=1) & (v != 0.0).any(axis=1))
+        products[solved & ~usable] = np.nan
+        wanted = np.flatnonzero(solved & usable & (v != 0.0).any(axis=1))
         if not wanted.size:
             return products
         plans = [self._plan(z[b], rng) for b in wanted]

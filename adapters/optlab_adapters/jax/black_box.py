@@ -90,28 +90,26 @@ def jax_black_box(
         shape = jax.ShapeDtypeStruct((*z.shape[:-1], outputs), z.dtype)
         return called(_run, (shape, shape), z)
 
-    @jax.custom_jvp
     def product(z: Any, exact: Any, v: Any) -> Any:
         return called(_product, jax.ShapeDtypeStruct(z.shape, z.dtype), z, exact, v)
 
-    @product.defjvp
-    def _(*_arguments: Any) -> Any:
+    def refuse(*_arguments: Any) -> Any:
         raise CapabilityError(
             "jax_black_box has first derivatives only: its estimated derivative was differentiated again (hessian, or grad of "
             "grad). Keep the first gradient out of what is differentiated, with jax.lax.stop_gradient"
         )
 
-    @jax.custom_vjp
-    def black_box(z: Any) -> Any:
-        return simulated(z)[0]
+    once_differentiable = jax.custom_jvp(product)
+    once_differentiable.defjvp(refuse)
 
     def ahead(z: Any) -> Any:
         settled, exact = simulated(z)
         return settled, (z, exact)
 
     def back(kept: Any, v: Any) -> Any:
-        return (product(*kept, v),)
+        return (once_differentiable(*kept, v),)
 
+    black_box = jax.custom_vjp(lambda z: simulated(z)[0])
     black_box.defvjp(ahead, back)
     made: Callable[[Any], Any] = black_box
     return made

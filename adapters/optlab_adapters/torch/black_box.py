@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from optlab.errors import CapabilityError, OptionError, ProblemError
+from optlab.typing import is_a
 from optlab_adapters.blackbox.products import Differentiated, differentiated
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class BlackBox(torch.nn.Module):
         BudgetError
             When the simulator's budget is spent, here and in the backward.
         """
-        if not isinstance(z, torch.Tensor) or not z.is_floating_point():
+        if not (is_a(z, torch.Tensor) and z.is_floating_point()):
             raise ProblemError(
                 f"the black box was given a {type(z).__name__}; a tensor of floating-point numbers is needed"
             )
