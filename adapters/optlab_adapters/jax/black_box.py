@@ -99,15 +99,19 @@ def jax_black_box(
             "grad). Keep the first gradient out of what is differentiated, with jax.lax.stop_gradient"
         )
 
-    once_differentiable = jax.custom_jvp(product)
-    once_differentiable.defjvp(refuse)
+    def once(run: Callable[..., Any]) -> Any:
+        made = jax.custom_jvp(run)
+        made.defjvp(refuse)
+        return made
+
+    simulated, product = once(simulated), once(product)
 
     def ahead(z: Any) -> Any:
         settled, exact = simulated(z)
         return settled, (z, exact)
 
     def back(kept: Any, v: Any) -> Any:
-        return (once_differentiable(*kept, v),)
+        return (product(*kept, v),)
 
     black_box = jax.custom_vjp(lambda z: simulated(z)[0])
     black_box.defvjp(ahead, back)

@@ -82,7 +82,9 @@ def test_directions_are_the_same_for_the_same_points(z: Any) -> None:
     np.testing.assert_array_equal(gradient(z), gradient(z))
 
 
-@pytest.mark.parametrize("policy", [{"on_failure": "drop"}, {"on_failure": "penalise", "penalty": 9.0}])
+@pytest.mark.parametrize(
+    "policy", [{"on_failure": "drop"}, {"on_failure": "penalise", "penalty": 9.0}]
+)
 def test_failed_samples_have_no_gradient(z: Any, policy: Any) -> None:
     def failing(x: Any) -> Any:
         if x[0] < 0.5:

@@ -64,7 +64,8 @@ def test_a_spent_budget_is_a_limit_of_the_solve() -> None:
 
 def test_failed_points_are_left_out() -> None:
     def failing(x: Any) -> Any:
-        if x[0] > 0.02:
+        # One point in seven, all over the place.
+        if int(1e7 * abs(x.sum())) % 7 == 3:
             raise ArithmeticError("diverged")
         return curve(x)
 
