@@ -7,7 +7,7 @@ gives it; the values of that function come from runs at z + s_1, ..., z + s_k, f
     RGE              J'v ~ mean over j of <S(z + h u_j) - S(z), v> u_j / h                 q runs per sample
     h_i = smoothing * (upper_i - lower_i)
 
-S(z) itself is known from the forward pass and is not run again. See [ZOSciML22].
+S(z) itself is known from the forward pass and is not run again. See [Tsa22].
 """
 
 from __future__ import annotations

@@ -104,16 +104,16 @@ def jax_black_box(
         made.defjvp(refuse)
         return made
 
-    simulated, product = once(simulated), once(product)
+    simulated_once, product_once = once(simulated), once(product)
 
     def ahead(z: Any) -> Any:
-        settled, exact = simulated(z)
+        settled, exact = simulated_once(z)
         return settled, (z, exact)
 
     def back(kept: Any, v: Any) -> Any:
-        return (product(*kept, v),)
+        return (product_once(*kept, v),)
 
-    black_box = jax.custom_vjp(lambda z: simulated(z)[0])
+    black_box = jax.custom_vjp(lambda z: simulated_once(z)[0])
     black_box.defvjp(ahead, back)
     made: Callable[[Any], Any] = black_box
     return made

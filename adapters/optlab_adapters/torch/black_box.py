@@ -4,7 +4,7 @@
     backward   v -> J_S(z_b)'v_b   from runs at displaced points, all samples and displacements at once
 
 A network before the layer is trained by ordinary backpropagation up to z, so that the number of runs grows with the inputs
-of the simulator and never with the weights of the network [ZOSciML22].
+of the simulator and never with the weights of the network [Tsa22].
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def z() -> Any:
 
 @pytest.mark.parametrize("compiled", [False, True])
 def test_values_and_products_under_every_transform(z: Any, compiled: bool) -> None:
-    jit = jax.jit if compiled else lambda f: f
+    jit: Any = jax.jit if compiled else lambda f: f
     made = box()
 
     def loss(simulator: Any) -> Any:
@@ -46,12 +46,13 @@ def test_values_and_products_under_every_transform(z: Any, compiled: bool) -> No
 
     np.testing.assert_allclose(jit(made)(z), smooth(z), rtol=1e-14)
     np.testing.assert_allclose(jit(jax.vmap(made))(z), smooth(z), rtol=1e-14)
-    for transform in (
+    transforms: list[Any] = [
         lambda f: jax.grad(loss(f)),
         lambda f: jax.vmap(jax.grad(loss(f))),
         lambda f: jax.vmap(jax.jacrev(f)),
         lambda f: jax.vmap(jax.grad(loss(f)), in_axes=1),
-    ):
+    ]
+    for transform in transforms:
         point = z if transform(smooth)(z).shape[0] == 4 else z.T
         expected = transform(smooth)(point)
         np.testing.assert_allclose(jit(transform(made))(point), expected, rtol=1e-4, atol=1e-4)
