@@ -122,16 +122,28 @@ class Differentiated:
         )
         found = self.simulator.evaluate(np.clip(points, self.lower, self.upper)).values
         start = 0
-        for b, plan, new in zip(wanted, plans, fresh, strict=True):
+        for b, plan, row, new in zip(wanted, plans, rows, fresh, strict=True):
             values = np.full(new.size, y[b] @ v[b])
             stop = start + int(new.sum())
             values[new] = found[start:stop] @ v[b]
             start = stop
-            products[b] = plan.combine(values).gradient
+            products[b] = plan.combine(_mended(values, row, y[b] @ v[b])).gradient
         return products
 
     def _plan(self, z: Vector, rng: np.random.Generator) -> Plan:
         return self.estimator.plan(self.n, rng, box=Box(z, self.lower, self.upper))
+
+
+def _mended(values: Vector, rows: Vector, middle: float) -> Vector:
+    """Where one half of a pair x + s, x - s is lost, continue the line through the other half and the middle.
+
+    The central difference of the pair then is a one-sided one.
+    """
+    for j in np.flatnonzero(np.isnan(values)):
+        opposite = (rows == -rows[j]).all(axis=1) & np.isfinite(values)
+        if opposite.any():
+            values[j] = 2.0 * middle - values[int(np.argmax(opposite))]
+    return values
 
 
 def differentiated(

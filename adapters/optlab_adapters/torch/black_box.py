@@ -48,6 +48,8 @@ class BlackBox(torch.nn.Module):
     ok : tensor of bool or None
         (batch,) of the last forward: which samples were simulated. The outputs of the others are nan, or the penalty, and
         no gradient comes from them.
+    calls : int
+        Forwards so far; with ``seed`` it decides the directions. Set it to go on as an unbroken run would.
 
     Raises
     ------
@@ -84,7 +86,7 @@ class BlackBox(torch.nn.Module):
         self.function: Differentiated = differentiated(
             simulator, lower, upper, queries, smoothing
         )
-        self.seed, self._calls = seed, 0
+        self.seed, self.calls = seed, 0
         self.ok: torch.Tensor | None = None
 
     @property
@@ -119,9 +121,9 @@ class BlackBox(torch.nn.Module):
             raise ProblemError(
                 f"the black box was given a {type(z).__name__}; a tensor of floating-point numbers is needed"
             )
-        self._calls += 1
+        self.calls += 1
         forward: Any = _Forward.apply
-        y, _ = forward(z, self, self._calls)
+        y, _ = forward(z, self, self.calls)
         return torch.as_tensor(y)
 
     def squash(self, raw: torch.Tensor) -> torch.Tensor:
