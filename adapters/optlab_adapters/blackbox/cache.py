@@ -1,6 +1,7 @@
 """The results of a simulator, kept in a file: one row per point, written as soon as it is paid for.
 
-A row is one transaction of SQLite, so a process that is killed at any moment loses only the runs that were under way.
+A row is one transaction of SQLite, so a process that is killed at any moment loses only the runs that were under way; dear
+results survive a loss of power, too.
 Any number of processes may use the file at once. Numbers are stored as their bytes, names as text; nothing in the
 file is ever executed.
 
@@ -48,6 +49,10 @@ CREATE TABLE evaluations (
 
 _BUSY = 30.0
 """Seconds to wait for another process that is writing."""
+
+_DEAR = 0.1
+"""Seconds from which a result is waited for to reach the disk itself, so that it survives the machine. That takes some
+milliseconds; cheaper ones survive the process only."""
 
 _PORTION = 500
 """Keys looked up by one statement; SQLite allows 999 at least."""
@@ -120,6 +125,8 @@ class EvaluationCache:
             if not self._unsaved:
                 return
             db = self._connection()
+            dear = any(row[5] >= _DEAR for row in self._unsaved.values())
+            db.execute(f"PRAGMA synchronous = {'FULL' if dear else 'NORMAL'}")
             db.execute("BEGIN IMMEDIATE")
             with db:
                 db.executemany(

@@ -12,6 +12,7 @@ from optlab.core.control import BudgetSpent
 from optlab.core.status import StopReason
 from optlab.errors import BudgetError, ProblemError
 from optlab.typing import Vector
+from optlab_adapters.blackbox.finite import finite_rows
 
 if TYPE_CHECKING:
     from optlab_adapters.blackbox.simulator import Simulator
@@ -51,7 +52,7 @@ class SimulatorObjective:
                     f"the simulator returns {outputs.shape[1]} numbers; a loss that makes one number of them is needed"
                 )
             return outputs[:, 0]
-        failed = ~np.isfinite(outputs).all(axis=1)
+        failed = ~finite_rows(outputs)
         return np.array(
             [
                 np.nan if bad else float(self.loss(row))

@@ -7,7 +7,7 @@ gives it; the values of that function come from runs at z + s_1, ..., z + s_k, f
     RGE              J'v ~ mean over j of <S(z + h u_j) - S(z), v> u_j / h                 q runs per sample
     h_i = smoothing * (upper_i - lower_i)
 
-S(z) itself is known from the forward pass and is not run again. See [ZOSciML22].
+S(z) itself is known from the forward pass and is not run again. See [Tsa22].
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from optlab import zo
 from optlab.errors import OptionError, ProblemError
 from optlab.methods.zeroth.estimators.base import AbstractEstimator, Box, Plan
 from optlab.typing import Vector
+from optlab_adapters.blackbox.finite import finite_rows
 from optlab_adapters.blackbox.runs import AbstractRun
 from optlab_adapters.blackbox.simulator import Simulator
 
@@ -106,11 +107,11 @@ class Differentiated:
         EvaluationError, BudgetError
             From the simulator, when its policy is to stop or its budget is spent.
         """
-        solved = np.isfinite(y).all(axis=1)
+        solved, usable = finite_rows(y), finite_rows(v)
         products = np.zeros(z.shape)
         # What a loss does with nan is not hidden, as long as the sample is one that counts.
-        products[solved & ~np.isfinite(v).all(axis=1)] = np.nan
-        wanted = np.flatnonzero(solved & np.isfinite(v).all(axis=1) & (v != 0.0).any(axis=1))
+        products[solved & ~usable] = np.nan
+        wanted = np.flatnonzero(solved & usable & (v != 0.0).any(axis=1))
         if not wanted.size:
             return products
         plans = [self._plan(z[b], rng) for b in wanted]
@@ -121,16 +122,28 @@ class Differentiated:
         )
         found = self.simulator.evaluate(np.clip(points, self.lower, self.upper)).values
         start = 0
-        for b, plan, new in zip(wanted, plans, fresh, strict=True):
+        for b, plan, row, new in zip(wanted, plans, rows, fresh, strict=True):
             values = np.full(new.size, y[b] @ v[b])
             stop = start + int(new.sum())
             values[new] = found[start:stop] @ v[b]
             start = stop
-            products[b] = plan.combine(values).gradient
+            products[b] = plan.combine(_mended(values, row, y[b] @ v[b])).gradient
         return products
 
     def _plan(self, z: Vector, rng: np.random.Generator) -> Plan:
         return self.estimator.plan(self.n, rng, box=Box(z, self.lower, self.upper))
+
+
+def _mended(values: Vector, rows: Vector, middle: float) -> Vector:
+    """Where one half of a pair x + s, x - s is lost, continue the line through the other half and the middle.
+
+    The central difference of the pair then is a one-sided one.
+    """
+    for j in np.flatnonzero(np.isnan(values)):
+        opposite = (rows == -rows[j]).all(axis=1) & np.isfinite(values)
+        if opposite.any():
+            values[j] = 2.0 * middle - values[int(np.argmax(opposite))]
+    return values
 
 
 def differentiated(

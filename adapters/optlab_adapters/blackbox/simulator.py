@@ -20,6 +20,7 @@ from optlab_adapters.blackbox.attempts import Outcome, Retries, judged
 from optlab_adapters.blackbox.cache import EvaluationCache
 from optlab_adapters.blackbox.counts import Account, Counts
 from optlab_adapters.blackbox.dispatch import Dispatcher
+from optlab_adapters.blackbox.finite import finite_rows
 from optlab_adapters.blackbox.objective import SimulatorObjective
 from optlab_adapters.blackbox.runs import AbstractRun, PythonFunction
 
@@ -46,8 +47,7 @@ class Evaluated:
     @property
     def ok(self) -> Mask:
         """(k,) true where there is a result."""
-        found: Mask = np.isfinite(self.values).all(axis=1)
-        return found
+        return finite_rows(self.values)
 
 
 @dataclass(eq=False)
@@ -207,8 +207,7 @@ class Simulator:
             raise ProblemError(
                 f"penalty has shape {penalty.shape}; a number or shape {values.shape[1:]} is needed"
             )
-        failed = ~np.isfinite(values).all(axis=1)
-        penalised: Vector = np.where(failed[:, None], penalty, values)
+        penalised: Vector = np.where(finite_rows(values)[:, None], values, penalty)
         return penalised
 
     def problem(
@@ -343,13 +342,12 @@ class Simulator:
         """Keep results, also those that are not finite: they are paid for and would be the same again."""
         if self._cache is None or self.identity is None:
             return
-        results = [
-            (x, o.outputs, o.seconds)
-            for x, o in zip(points, outcomes, strict=True)
-            if o.outputs is not None
-        ]
-        if results:
-            self._cache.put(self.identity, *zip(*results, strict=True))
+        there = [i for i, outcome in enumerate(outcomes) if outcome.outputs is not None]
+        if there:
+            outputs = [o.outputs for o in outcomes if o.outputs is not None]
+            self._cache.put(
+                self.identity, points[there], outputs, [outcomes[i].seconds for i in there]
+            )
 
     def _collected(self, outcomes: Sequence[Outcome | None]) -> Evaluated:
         """Put the results together, or raise as ``on_failure`` and ``outputs`` have it."""

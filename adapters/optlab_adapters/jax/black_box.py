@@ -90,28 +90,30 @@ def jax_black_box(
         shape = jax.ShapeDtypeStruct((*z.shape[:-1], outputs), z.dtype)
         return called(_run, (shape, shape), z)
 
-    @jax.custom_jvp
     def product(z: Any, exact: Any, v: Any) -> Any:
         return called(_product, jax.ShapeDtypeStruct(z.shape, z.dtype), z, exact, v)
 
-    @product.defjvp
-    def _(*_arguments: Any) -> Any:
+    def refuse(*_arguments: Any) -> Any:
         raise CapabilityError(
             "jax_black_box has first derivatives only: its estimated derivative was differentiated again (hessian, or grad of "
             "grad). Keep the first gradient out of what is differentiated, with jax.lax.stop_gradient"
         )
 
-    @jax.custom_vjp
-    def black_box(z: Any) -> Any:
-        return simulated(z)[0]
+    def once(run: Callable[..., Any]) -> Any:
+        made = jax.custom_jvp(run)
+        made.defjvp(refuse)
+        return made
+
+    simulated_once, product_once = once(simulated), once(product)
 
     def ahead(z: Any) -> Any:
-        settled, exact = simulated(z)
+        settled, exact = simulated_once(z)
         return settled, (z, exact)
 
     def back(kept: Any, v: Any) -> Any:
-        return (product(*kept, v),)
+        return (product_once(*kept, v),)
 
+    black_box = jax.custom_vjp(lambda z: simulated_once(z)[0])
     black_box.defvjp(ahead, back)
     made: Callable[[Any], Any] = black_box
     return made

@@ -4,7 +4,7 @@
     backward   v -> J_S(z_b)'v_b   from runs at displaced points, all samples and displacements at once
 
 A network before the layer is trained by ordinary backpropagation up to z, so that the number of runs grows with the inputs
-of the simulator and never with the weights of the network [ZOSciML22].
+of the simulator and never with the weights of the network [Tsa22].
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from optlab.errors import CapabilityError, OptionError, ProblemError
+from optlab.typing import is_a
 from optlab_adapters.blackbox.products import Differentiated, differentiated
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class BlackBox(torch.nn.Module):
     ok : tensor of bool or None
         (batch,) of the last forward: which samples were simulated. The outputs of the others are nan, or the penalty, and
         no gradient comes from them.
+    calls : int
+        Forwards so far; with ``seed`` it decides the directions. Set it to go on as an unbroken run would.
 
     Raises
     ------
@@ -83,7 +86,7 @@ class BlackBox(torch.nn.Module):
         self.function: Differentiated = differentiated(
             simulator, lower, upper, queries, smoothing
         )
-        self.seed, self._calls = seed, 0
+        self.seed, self.calls = seed, 0
         self.ok: torch.Tensor | None = None
 
     @property
@@ -114,13 +117,13 @@ class BlackBox(torch.nn.Module):
         BudgetError
             When the simulator's budget is spent, here and in the backward.
         """
-        if not isinstance(z, torch.Tensor) or not z.is_floating_point():
+        if not (is_a(z, torch.Tensor) and z.is_floating_point()):
             raise ProblemError(
                 f"the black box was given a {type(z).__name__}; a tensor of floating-point numbers is needed"
             )
-        self._calls += 1
+        self.calls += 1
         forward: Any = _Forward.apply
-        y, _ = forward(z, self, self._calls)
+        y, _ = forward(z, self, self.calls)
         return torch.as_tensor(y)
 
     def squash(self, raw: torch.Tensor) -> torch.Tensor:

