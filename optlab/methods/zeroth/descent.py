@@ -21,12 +21,13 @@ import numpy as np
 from optlab.core.asktell import Query
 from optlab.core.method import AbstractMethod, WarmStart
 from optlab.core.progress import Column, Progress
-from optlab.core.shifts import CoordinateShifts, DenseShifts
+from optlab.core.shifts import DenseShifts
 from optlab.core.status import StopReason
 from optlab.errors import EvaluationError, OptionError
 from optlab.methods.zeroth.domain import Domain
 from optlab.methods.zeroth.rules import SGD, AbstractRule, Signal
 from optlab.methods.zeroth.schedules import AbstractSchedule, Constant, Cosine
+from optlab.methods.zeroth.sight import Sight
 from optlab.methods.zeroth.state import (
     RECORDS,
     Phase,
@@ -39,11 +40,10 @@ from optlab.methods.zeroth.state import (
 
 if TYPE_CHECKING:
     from optlab.core.oracle import Oracle
-    from optlab.core.shifts import AbstractShifts
     from optlab.methods.zeroth.estimators.base import Estimate
-    from optlab.typing import Mask, Vector
+    from optlab.typing import Vector
 
-__all__ = ["AbstractDescent", "Sight", "Turned"]
+__all__ = ["AbstractDescent", "Turned"]
 
 LENGTHS = (4.0, 1.0, 0.25)
 """Candidates of a search, in units of the last good rate."""
@@ -76,39 +76,6 @@ class Turned(NamedTuple):
 
     query: Query
     absorb: Callable[[Vector], State]
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """What the values of an estimate tell beside the gradient."""
-
-    f: float
-    """Objective at the point itself; nan when it was not evaluated."""
-
-    slope: float
-    """Standard deviation of the values at displaced points divided by the smoothing; nan when there are fewer than two."""
-
-    @classmethod
-    def of(cls, shifts: AbstractShifts, values: Vector, smoothing: float) -> Sight:
-        """Sort values (k,) into those at the point and those beside it."""
-        here = _zero_rows(shifts)
-        finite = np.isfinite(values)
-        there = values[~here & finite]
-        at_point = values[here & finite]
-        f = float(at_point.mean()) if at_point.size else math.nan
-        return cls(f, float(np.std(there, ddof=1)) / smoothing if there.size > 1 else math.nan)
-
-
-def _zero_rows(shifts: AbstractShifts) -> Mask:
-    """Say which displacements are none, (k,)."""
-    if isinstance(shifts, CoordinateShifts):
-        return np.asarray(shifts.step == 0.0)
-    if isinstance(shifts, DenseShifts):
-        # The first entries decide almost always.
-        zero = shifts.array[:, :1].ravel() == 0.0
-        zero[zero] = ~shifts.array[zero].any(axis=1)
-        return np.asarray(zero)
-    return np.array([not shifts.rows(j, j + 1).any() for j in range(len(shifts))], dtype=bool)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,9 +12,10 @@ import numpy as np
 
 from optlab.core.method import MethodInfo
 from optlab.core.registry import register
-from optlab.methods.zeroth.descent import AbstractDescent, Sight
+from optlab.methods.zeroth.descent import AbstractDescent
 from optlab.methods.zeroth.estimators.base import Estimate
 from optlab.methods.zeroth.rules import AbstractRule, Adam, Momentum
+from optlab.methods.zeroth.sight import Sight
 from optlab.methods.zeroth.state import State
 
 if TYPE_CHECKING:

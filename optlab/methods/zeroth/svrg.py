@@ -16,11 +16,12 @@ from optlab.core.asktell import Query
 from optlab.core.method import MethodInfo
 from optlab.core.registry import register
 from optlab.errors import OptionError
-from optlab.methods.zeroth.descent import Sight, Turned
+from optlab.methods.zeroth.descent import Turned
 from optlab.methods.zeroth.estimators import CGE, RGE
 from optlab.methods.zeroth.estimators.base import AbstractEstimator, Estimate
 from optlab.methods.zeroth.optimizers import DIRECTIONS
 from optlab.methods.zeroth.rules import SGD, AbstractRule
+from optlab.methods.zeroth.sight import Sight
 from optlab.methods.zeroth.state import Phase, Scene, State
 from optlab.methods.zeroth.zeroth_order import AbstractZerothOrder
 

@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from optlab.core.asktell import AbstractAskTell, Query
-from optlab.methods.zeroth.descent import AbstractDescent, Sight, Turned
+from optlab.methods.zeroth.descent import AbstractDescent, Turned
 from optlab.methods.zeroth.estimators.base import AbstractEstimator, Box
 from optlab.methods.zeroth.schedules import AbstractSchedule
+from optlab.methods.zeroth.sight import Sight
 from optlab.methods.zeroth.state import Phase, Scene, State
 
 if TYPE_CHECKING:

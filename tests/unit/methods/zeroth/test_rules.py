@@ -129,7 +129,8 @@ def test_adamm_projects_in_the_norm_of_its_divisor() -> None:
 def test_radazo_squares_the_average() -> None:
     """With alternating gradients the average is small, and so is its square; Adam's is not."""
     g = np.full(1, 1.0)
-    first, second = [], []
+    first: list[Any] = []
+    second: list[Any] = []
     for rule, steps in ((RAdaZO(beta1=0.5), first), (Adam(beta1=0.5), second)):
         memory = rule.start(1)
         for k in range(40):
