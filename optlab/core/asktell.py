@@ -33,6 +33,9 @@ class Query:
     key: int | None = None
     """Which sample of a sampled objective (:mod:`optlab.core.sampled`); None: all."""
 
+    needed: bool = True
+    """Whether the run ends when not one of the points can be evaluated; false for trial points that may be given up."""
+
     @property
     def points(self) -> Vector:
         """The points as a new array, shape (k, n)."""

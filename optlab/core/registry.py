@@ -52,6 +52,7 @@ _BUILTIN = {
     "zo-muon": "optlab.methods.zeroth.optimizers",
     "spsa": "optlab.methods.zeroth.optimizers",
     "zo-svrg": "optlab.methods.zeroth.svrg",
+    "deepzero": "optlab.methods.zeroth.deepzero",
     "sgd": "optlab.methods.zeroth.first_order",
     "adam": "optlab.methods.zeroth.first_order",
     # Other projects' solvers: the modules are light, the solvers are imported when they run.

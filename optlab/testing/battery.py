@@ -33,6 +33,8 @@ class Case:
     f: float
     bounds: bool = False
     rows: ConstraintKind = "none"
+    convex: bool = False
+    """Whether it is a convex quadratic, which stochastic methods must solve as well."""
 
 
 def _bowl(x: Vector) -> float:
@@ -117,7 +119,7 @@ _BOUND_X = np.array([1.5, -1.0])
 _HALF = 0.5**0.5
 
 BATTERY: tuple[Case, ...] = (
-    Case("bowl", _quadratic, tuple(_BOWL_X), _bowl(_BOWL_X)),
+    Case("bowl", _quadratic, tuple(_BOWL_X), _bowl(_BOWL_X), convex=True),
     Case("rosenbrock", _rosenbrock, (1.0, 1.0), 0.0),
     Case(
         "bowl with bounds",
@@ -125,8 +127,9 @@ BATTERY: tuple[Case, ...] = (
         tuple(_BOUND_X),
         _bowl(_BOUND_X),
         bounds=True,
+        convex=True,
     ),
-    Case("bowl on a line", _row, tuple(_LINE_X), _bowl(_LINE_X), rows="linear"),
+    Case("bowl on a line", _row, tuple(_LINE_X), _bowl(_LINE_X), rows="linear", convex=True),
     Case("linear on a disc", _disc, (-_HALF, -_HALF), -2.0 * _HALF, rows="nonlinear"),
 )
 """Cases in the order of what they need."""

@@ -126,10 +126,6 @@ class AbstractDescent(AbstractMethod[State]):
             if not np.all((scale > 0.0) & (scale < np.inf)):
                 raise OptionError("scale must be positive and finite in every variable")
             object.__setattr__(self, "scale", scale)
-        if self.schedule is not None and self.learning_rate is None:
-            raise OptionError(
-                "a schedule is given without learning_rate; rates that are searched follow no schedule"
-            )
 
     # Verbs ----------------------------------------------------------------------------------------
 
@@ -177,7 +173,12 @@ class AbstractDescent(AbstractMethod[State]):
             blocks=() if sampled is None else sampled.blocks,
         )
         scene = replace(scene, horizon=self._horizon(oracle, scene))
-        if self.base_rate(scene) is not None:
+        if self.base_rate(scene) is None:
+            if self.schedule is not None:
+                raise OptionError(
+                    "a schedule is given without learning_rate; rates that are searched follow no schedule"
+                )
+        else:
             self._factor(0, scene)  # a schedule that lacks the horizon says so now
         return scene
 
@@ -326,6 +327,7 @@ class AbstractDescent(AbstractMethod[State]):
             np.zeros(state.x.size),
             DenseShifts(np.array(points)),
             state.scene.key(state.k),
+            needed=False,
         )
         return Turned(query, lambda values: self._searched(state, rates, points, values))
 

@@ -6,7 +6,6 @@ from optlab.methods.zeroth.rules.adaptive import Adam, AdaMM, RAdaZO
 from optlab.methods.zeroth.rules.base import AbstractRule, Memory, Signal, Turn
 from optlab.methods.zeroth.rules.descent import SGD, Momentum
 from optlab.methods.zeroth.rules.normalized import Normalized
-from optlab.methods.zeroth.rules.quasi_newton import QuasiNewton
 from optlab.methods.zeroth.rules.sign import Sign
 from optlab.methods.zeroth.rules.spectral import Spectral
 
@@ -18,7 +17,6 @@ __all__ = [
     "Memory",
     "Momentum",
     "Normalized",
-    "QuasiNewton",
     "RAdaZO",
     "Sign",
     "Signal",
