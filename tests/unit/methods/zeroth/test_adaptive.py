@@ -47,7 +47,11 @@ class Least(AbstractSampled):
         return slice(start, start + size)
 
     def values(
-        self, x: Vector, shifts: AbstractShifts, key: int | None, executor: Any = None
+        self,
+        x: Vector,
+        shifts: AbstractShifts,
+        key: int | None,
+        executor: Any = None,  # noqa: ARG002
     ) -> Vector:
         some = self.some(key)
         residual = shifts.points(x) @ self.A[some].T - self.b[some]
