@@ -29,6 +29,7 @@ def in_new_process(program: str) -> str:
         check=False,
         capture_output=True,
         text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -84,6 +84,16 @@ def test_the_children_of_a_function_that_hangs_are_killed_with_it(
     assert run(RIGHT) == 1.0
 
 
+def test_a_program_with_a_limited_function_comes_to_its_end() -> None:
+    program = """
+import numpy as np, simulators
+from optlab_adapters.blackbox import PythonFunction
+run = PythonFunction(simulators.number, timeout=60.0)
+print(run(np.full(2, 0.3)))
+"""
+    assert simulators.in_new_process(program).strip() == "0.0"
+
+
 def test_a_function_that_kills_its_process_is_a_failed_run() -> None:
     run = PythonFunction(simulators.dies_left, timeout=60.0)
     with pytest.raises(RunError, match="died with exit code -9"):
