@@ -38,6 +38,9 @@ __all__ = [
 DIRECTIONS = 24
 """Random directions of a step, q: so many that two further points weigh little, so few that q L < tr H."""
 
+FEW = 64
+"""Most variables whose values with errors are asked for along the coordinates, all in every step."""
+
 CAUTION = 0.5
 """Factor on the greedy rate at the beginning; it falls linearly to 0 over the run. A half gives away a quarter of the
 decrease expected of a step and halves what chance adds to the variables."""
@@ -115,7 +118,7 @@ def gradient_shifts(state: State, memory: Descent) -> AbstractShifts:
 
 def _along_coordinates(state: State, memory: Descent) -> bool:
     """Whether the directions are the coordinates: for few variables and values with errors."""
-    return memory.paired and state.setting.free.size <= DIRECTIONS
+    return memory.paired and state.setting.free.size <= FEW
 
 
 def _coordinate_steps(state: State, memory: Descent) -> tuple[Vector, Vector]:
