@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -251,16 +252,24 @@ class Engine:
     def _one_by_one(
         self, base: Pass, start: int, unit: Unit, index: Indices, points: Vector
     ) -> Vector:
-        found = np.empty(unit.rows.size)
+        found: list[float] = []
+        evaluate = base.evaluator(start)
         cells, places = self.parameters.cells(unit.tensor, index)
-        for j, (place, point) in enumerate(zip(places, points.tolist(), strict=True)):
-            before = cells[place].item()
-            cells[place] = point
-            try:
-                found[j] = _number(base, start)
-            finally:
+        before = 0.0
+        place = -1
+        try:
+            for place, point in zip(places, points.tolist(), strict=True):
+                before = cells[place].item()
+                cells[place] = point
+                try:
+                    found.append(evaluate())
+                except FAILURES:
+                    found.append(math.nan)
                 cells[place] = before
-        return found
+        finally:
+            if place >= 0:
+                cells[place] = before
+        return np.array(found)
 
 
 def _number(base: Pass, start: int) -> float:
