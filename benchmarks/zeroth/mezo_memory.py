@@ -66,7 +66,10 @@ def main() -> int:
     found = {}
     for what in ("inference", "mezo", "backpropagation"):
         made = subprocess.run(
-            [sys.executable, __file__, "--child", what], capture_output=True, text=True, check=True
+            [sys.executable, __file__, "--child", what],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         found[what] = json.loads(made.stdout.splitlines()[-1])
         ratio = found[what]["peak"] / found["inference"]["peak"]

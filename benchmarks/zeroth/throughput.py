@@ -81,7 +81,9 @@ def measured(name: str, model: nn.Module, shape: tuple[int, ...], batch: int) ->
     inputs, targets = torch.randn(batch, *shape), torch.randint(0, 10, (batch,))
     ways = {"engine": (False, False), "reuse": (True, False), "batched": (True, True)}
     tasks = {
-        way: TrainingTask(model, loss, (inputs, targets), batch_size=batch, reuse=reuse, batched=many)
+        way: TrainingTask(
+            model, loss, (inputs, targets), batch_size=batch, reuse=reuse, batched=many
+        )
         for way, (reuse, many) in ways.items()
     }
     x = tasks["engine"].vector()
@@ -118,9 +120,13 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     figure, axes = plt.subplots(figsize=(8.0, 4.0), layout="constrained")
     places = np.arange(len(rows))[::-1]
     for offset, (way, color) in zip(
-        (0.25, 0.0, -0.25), (("engine", "#bbbbbb"), ("reuse", "#66ccee"), ("batched", "#4477aa")), strict=True
+        (0.25, 0.0, -0.25),
+        (("engine", "#bbbbbb"), ("reuse", "#66ccee"), ("batched", "#4477aa")),
+        strict=True,
     ):
-        axes.barh(places + offset, [r[f"{way} ratio"] for r in rows], 0.22, label=way, color=color)
+        axes.barh(
+            places + offset, [r[f"{way} ratio"] for r in rows], 0.22, label=way, color=color
+        )
     axes.axvline(1.0, color="black", linewidth=0.8)
     axes.set_yticks(places, [r["name"] for r in rows])
     axes.set_xlabel("evaluations per CPU second, bare loop = 1")
@@ -136,7 +142,9 @@ def main() -> int:
     given = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    print("| network | d | bare, per s | engine / bare | with reuse | batched |\n|---|---|---|---|---|---|")
+    print(
+        "| network | d | bare, per s | engine / bare | with reuse | batched |\n|---|---|---|---|---|---|"
+    )
     rows = [measured(*case) for case in cases()]
     slowest = min(r["engine ratio"] for r in rows)
     best = max(r["batched ratio"] for r in rows)
