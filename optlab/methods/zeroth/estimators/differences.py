@@ -19,7 +19,7 @@ from optlab.errors import OptionError
 from optlab.methods.zeroth.estimators.base import AbstractEstimator, Box, Estimate, Plan
 from optlab.methods.zeroth.estimators.noise import NoisePlan, best_step, noise_plan
 from optlab.methods.zeroth.estimators.space import Space, space_of, variables
-from optlab.typing import Indices, Vector
+from optlab.typing import Indices, Vector, is_a
 
 __all__ = [
     "AbstractDesign",
@@ -82,10 +82,11 @@ class AbstractDifferences(AbstractEstimator):
     def __post_init__(self) -> None:
         super().__post_init__()
         whole_number("repeats", self.repeats)
-        if (
-            self.noise != "estimate"
-            and self.noise is not None
-            and not 0.0 <= self.noise < np.inf
+        told: Any = self.noise
+        if not (
+            told is None
+            or told == "estimate"
+            or (is_a(told, float, int) and 0.0 <= told < np.inf)
         ):
             raise OptionError(
                 f"noise is {self.noise!r}; a standard deviation, 'estimate' or None is needed"
