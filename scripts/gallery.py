@@ -83,7 +83,9 @@ def main(names: list[str]) -> None:
     for folder, run in ((FOLDER, models), (EXAMPLES, examples)):
         sys.path.insert(0, str(folder))
         # The others are what examples share.
-        scripts = (p.stem for p in sorted(folder.glob("*.py")) if "\ndef main(" in p.read_text())
+        scripts = (
+            p.stem for p in sorted(folder.glob("*.py")) if "\ndef main(" in p.read_text()
+        )
         run([name for name in scripts if not names or name in names])
 
 

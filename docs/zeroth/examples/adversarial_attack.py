@@ -1,4 +1,4 @@
-"""How few questions does it take to make a classifier err?
+"""The fewest questions that make a classifier err.
 
     min over d   margin(d) = score of the true class - largest other score,  at x + d
     subject to   -bound <= d <= bound,   0 <= x + d <= 1
