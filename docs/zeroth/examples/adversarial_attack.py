@@ -176,10 +176,11 @@ def plot(answer: Answer, path: Path) -> None:
             found = sorted(k for k in needed if k is not None)
             share = np.arange(len(found) + 1) / len(needed)
             end = [*found, answer["budget"]]
-            axes.step([1, *end], [0, *share[1:], share[-1]], where="post", label=method)
+            dashes = "--" if method == "zo-adam" else "-"  # It lies over zo-sign.
+            axes.step([1, *end], [0, *share[1:], share[-1]], dashes, where="post", label=method)
         inside = answer["white_box"]
         label = f"white box, {inside['gradients']} gradients"
-        axes.axhline(inside["success"], color="0.6", linestyle="--", label=label)
+        axes.axhline(inside["success"], color="0.6", linestyle=":", label=label)
         axes.set(xlabel="questions", ylabel="images misclassified", ylim=(0, 1.02))
         axes.set_xscale("log")
         axes.margins(x=0)

@@ -211,7 +211,8 @@ def plot(answer: Answer, path: Path) -> None:
             for run in answer["runs"]:
                 if run["method"] == method:
                     label = method if run["seed"] == 0 else None
-                    asked, accuracy = np.transpose(run["curve"])
+                    end = run["values"] + PASSES * run["gradients"]
+                    asked, accuracy = np.transpose([*run["curve"], (end, run["accuracy"])])
                     axes.plot(asked, accuracy, color=colour, label=label, alpha=0.8)
         axes.set(xlabel="values of the loss of a minibatch", ylabel="accuracy on test images")
         axes.legend()

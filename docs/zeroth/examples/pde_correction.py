@@ -233,8 +233,8 @@ def plot(answer: Answer, path: Path) -> None:
         left, right = (figure := Figure(figsize=(9.0, 3.8))).subplots(1, 2)
         for name, curve in answer["by_step"].items():
             left.semilogy(time_, curve, label=name)
-        left.set(xlabel="time", ylabel="mean absolute error")
-        left.legend()
+        left.set(xlabel="time", ylabel="mean absolute error", ylim=(1.5e-3, 0.1))
+        left.legend(loc="lower right", ncols=2)
         left.set_title("64 simulations that no training saw")
         right.plot(x, answer["truth"], "k", linewidth=4, alpha=0.25, label="fine grid")
         for name in (UNCORRECTED, OFFLINE, CGE):
