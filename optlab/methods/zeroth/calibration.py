@@ -1,55 +1,53 @@
-"""A rate for descent along random directions of a noisy objective, from a few searches at the start.
+"""A rate for descent on a noisy objective or on samples, from a few searches at the start.
 
-Searching the length of every step, which suits directions that are known well, fails here: the length that is best for
-one sample along one random direction is much too long for the next one, and a sum of past directions is seldom a
-direction of descent of the sample at hand. So the first steps search along what the rule makes of one estimate alone;
-from then on
+Searching the length of every step suits exact objectives. Here it fails: a length that is best for one sample is too long
+for the others, along a sum of past gradients it may be so by any factor, and along random directions it leads nowhere. So the
+first steps search along what the rule makes of one estimate alone, and from then on the rate is a fixed one times the
+schedule. With c the momentum of rules that add up gradients, 0 for others, and r the rates found,
 
-    rate = CAUTION * gain * median of the rates found,
-
-with the rule's ``gain``, 1 - momentum where it adds up gradients, and the schedule's factor on it.
+    (1 + c) / 2 * lower quartile of r        for gradients known well: twice 1 / L at most on a quadratic, where the rates
+                                             of exact searches alternate such that 1/r_1 + 1/r_2 tends to L + l; gradient
+                                             descent is stable below (1 + c) 2 / L [Aka59, Pol64]
+    CAUTION * (1 - c) * median of r          along random directions, whose errors add up over many steps
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from optlab.methods.zeroth.state import Scene, State
-from optlab.typing import Vector
+from optlab.methods.zeroth.state import State
 
-__all__ = ["calibrated", "calibrates", "noted"]
+__all__ = ["calibrated", "wants_rates"]
 
 SEARCHES = 10
 """Steps that search, at most; not more than a tenth of the run."""
 
 CAUTION = 0.1
-"""Share of the best rate along one direction for one sample. Of 0.1 and 0.2 the better one for five rules alike, by the
-accuracy of networks 64-8-10 and 64-32-10 on digits, 25 November 2026."""
+"""Share of the best rate along one random direction for one sample. Of 0.1 and 0.2 the better one for five rules alike,
+by the accuracy of networks 64-8-10 and 64-32-10 on digits, 25 November 2026."""
 
 
-def calibrates(state: State, *, by_chance: bool) -> bool:
-    """Say whether the rates that are found are to be remembered: for random directions and noisy values."""
-    return state.scene.noisy and by_chance and not np.isfinite(state.base)
+def wants_rates(state: State) -> bool:
+    """Say whether rates are still being looked for that are to be kept."""
+    return state.scene.noisy and not np.isfinite(state.base)
 
 
-def noted(found: Vector, rate: float) -> Vector:
-    """Add a rate that lowered the objective."""
-    return np.append(found, rate)
-
-
-def calibrated(found: Vector, steps: int, scene: Scene, gain: float) -> float:
-    """Return the rate from now on; nan while more searches are wanted.
+def calibrated(state: State, carry: float, *, by_chance: bool) -> float:
+    """Return the rate for the rest of the run; nan while more searches are wanted.
 
     Parameters
     ----------
-    found
-        Rates that lowered the objective so far.
-    steps
-        Steps done.
+    state
+        At the end of a step.
+    carry
+        Of the rule: the momentum with which it adds up gradients.
+    by_chance
+        Whether directions are random.
     """
-    wanted = SEARCHES
-    if scene.horizon is not None:
-        wanted = max(1, min(SEARCHES, scene.horizon // 10))
-    if steps < wanted or not found.size:
+    found, horizon = state.found, state.scene.horizon
+    wanted = SEARCHES if horizon is None else max(1, min(SEARCHES, horizon // 10))
+    if state.k + 1 < wanted or not found.size:
         return np.nan
-    return float(CAUTION * gain * np.median(found))
+    if by_chance:
+        return float(CAUTION * (1.0 - carry) * np.median(found))
+    return float(0.5 * (1.0 + carry) * np.quantile(found, 0.25))

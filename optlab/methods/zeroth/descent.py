@@ -5,8 +5,8 @@
 Rules work in the variables x / scale. The rate is ``learning_rate`` times a schedule; or, without a learning rate, it
 is searched: the objective at three lengths of the step, four times apart, on the same sample as the gradient tells
 whether to go on longer, shorter or not at all. The first search spans five decades. So nothing depends on the unit of
-f, and a rate that is too long for the point reached mends itself [VMLS19]. Along random directions of a noisy objective
-only the first steps search (:mod:`optlab.methods.zeroth.calibration`). Where no length lowers an exact objective
+f, and a rate that is too long for the point reached mends itself [VMLS19]. On samples and noisy values only the first
+steps search (:mod:`optlab.methods.zeroth.calibration`). Where no length lowers an exact objective
 the estimate is at fault: the smoothing falls, as in implicit filtering [Kel11], and what the rule remembers is dropped.
 """
 
@@ -25,7 +25,7 @@ from optlab.core.progress import Column, Progress
 from optlab.core.shifts import DenseShifts
 from optlab.core.status import StopReason
 from optlab.errors import EvaluationError, OptionError
-from optlab.methods.zeroth.calibration import calibrated, calibrates, noted
+from optlab.methods.zeroth.calibration import calibrated, wants_rates
 from optlab.methods.zeroth.domain import Domain
 from optlab.methods.zeroth.rules import SGD, AbstractRule, Signal
 from optlab.methods.zeroth.schedules import AbstractSchedule, Constant, Cosine
@@ -233,9 +233,9 @@ class AbstractDescent(AbstractMethod[State]):
         """Return the rate at the schedule's factor 1; None: it is searched."""
         return self.learning_rate
 
-    def _calibrates(self, state: State, by_chance: bool) -> bool:
-        """Say whether the rates that searches find are for the run, not for the step."""
-        return calibrates(state, by_chance=by_chance)
+    def _by_chance(self, estimate: Estimate) -> bool:
+        """Say whether another estimate at the point would differ; nan, an error that is not known, counts as well."""
+        return estimate.standard_error != 0.0
 
     def default_schedule(self, scene: Scene) -> AbstractSchedule:
         """Return the schedule where none is given."""
@@ -288,11 +288,10 @@ class AbstractDescent(AbstractMethod[State]):
             x=state.x / scale, gradient=gradient * scale, slope=sight.slope, blocks=scene.blocks
         )
         base = self.base_rate(scene)
-        # nan, an error that values do not tell, counts as chance, too.
-        by_chance = estimate.standard_error != 0.0
+        by_chance = self._by_chance(estimate)
         if base is None and not math.isnan(state.base):
             base = state.base
-        alone = base is None and self._calibrates(state, by_chance)
+        alone = base is None and wants_rates(state)
         turn = self.rule.turn(signal, self.rule.start(scene.n) if alone else state.memory)
         state = replace(state, memory=turn.memory)
         direction = turn.direction * scale
@@ -315,8 +314,9 @@ class AbstractDescent(AbstractMethod[State]):
         elif not math.isnan(f):
             shown = replace(shown, x=x, f=f)
         k = state.k + 1
-        if state.found.size and math.isnan(state.base):
-            base = calibrated(state.found, k, state.scene, self.rule.gain)
+        if state.trial is not None and wants_rates(state):
+            by_chance = state.trial.by_chance
+            base = calibrated(state, self.rule.carry, by_chance=by_chance)
             state = replace(state, base=base)
         last = state.scene.last_step
         ended = StopReason.MAX_ITER if last is not None and k >= last else state.ended
@@ -359,8 +359,8 @@ class AbstractDescent(AbstractMethod[State]):
         tried = np.where(np.isfinite(values[: rates.size]), values[: rates.size], np.inf)
         best = int(np.argmin(tried))
         if tried[best] < (f if math.isfinite(f) else np.inf):
-            if self._calibrates(state, trial.by_chance):
-                state = replace(state, found=noted(state.found, float(rates[best])))
+            if wants_rates(state):
+                state = replace(state, found=np.append(state.found, rates[best]))
             moved = self._moved(state, points[best], float(tried[best]))
             return replace(moved, rate=float(rates[best]), vain=0)
         return self._in_vain(state, state.rate if trial.by_chance else float(rates.min()))

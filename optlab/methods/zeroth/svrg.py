@@ -72,8 +72,8 @@ class SVRG(AbstractZerothOrder):
         """Return orthogonal random directions."""
         return RGE(count=min(scene.n, DIRECTIONS), law="orthogonal")
 
-    def _calibrates(self, state: State, by_chance: bool) -> bool:  # noqa: ARG002
-        """Search every step: what is corrected by an anchor is a direction known well."""
+    def _by_chance(self, estimate: Estimate) -> bool:  # noqa: ARG002
+        """Trust directions: what is corrected by an anchor is known well."""
         return False
 
     def period(self, scene: Scene) -> int:

@@ -61,9 +61,9 @@ class AbstractRule(ABC):
     """Base of the update rules; the fields of a subclass are its settings."""
 
     @property
-    def gain(self) -> float:
-        """Factor from a rate that suits one gradient to one for a long run: 1 - momentum where gradients are added up."""
-        return 1.0
+    def carry(self) -> float:
+        """The momentum with which gradients are added up; 0: they are not."""
+        return 0.0
 
     @abstractmethod
     def start(self, n: int) -> Memory:

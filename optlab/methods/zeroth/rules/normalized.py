@@ -42,9 +42,9 @@ class Normalized(AbstractRule):
         need("momentum", self.momentum, 0.0, 1.0)
 
     @property
-    def gain(self) -> float:
-        """The sum of many equal gradients is 1 / (1 - momentum) of them."""
-        return 1.0 - self.momentum
+    def carry(self) -> float:
+        """The momentum."""
+        return self.momentum
 
     def start(self, n: int) -> Memory:
         """Start with an empty sum, where there is one."""
