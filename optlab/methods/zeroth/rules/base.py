@@ -60,6 +60,11 @@ class Turn:
 class AbstractRule(ABC):
     """Base of the update rules; the fields of a subclass are its settings."""
 
+    @property
+    def gain(self) -> float:
+        """Factor from a rate that suits one gradient to one for a long run: 1 - momentum where gradients are added up."""
+        return 1.0
+
     @abstractmethod
     def start(self, n: int) -> Memory:
         """Return the memory before the first gradient, for n variables."""

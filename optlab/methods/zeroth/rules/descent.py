@@ -71,6 +71,11 @@ class Momentum(AbstractRule):
                 "nesterov is set and momentum is 0; a positive momentum is needed"
             )
 
+    @property
+    def gain(self) -> float:
+        """The sum of many equal gradients is 1 / (1 - momentum) of them."""
+        return 1.0 - self.momentum
+
     def start(self, n: int) -> Memory:
         """Start with an empty sum."""
         return {"sum": np.zeros(n)}

@@ -41,6 +41,11 @@ class Normalized(AbstractRule):
     def __post_init__(self) -> None:
         need("momentum", self.momentum, 0.0, 1.0)
 
+    @property
+    def gain(self) -> float:
+        """The sum of many equal gradients is 1 / (1 - momentum) of them."""
+        return 1.0 - self.momentum
+
     def start(self, n: int) -> Memory:
         """Start with an empty sum, where there is one."""
         return {"sum": np.zeros(n)} if self.momentum else {}
