@@ -122,6 +122,8 @@ class NGOpt:
         self._write({"x0": list(case.x0), "budget": f.budget, "seed": seed, **box})
         while "ask" in (message := self._read()):
             self._write({"tell": f(np.array(message["ask"]))})
+        if "error" in message:
+            raise RuntimeError(message["error"])
         self.cpu = float(message["done"])
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """Run nevergrad's NGOpt for low_dimension.py, in an interpreter that has nevergrad and a NumPy that it works with.
 
 A line of JSON in, a line of JSON out. {"x0", "low", "high", "budget", "seed"} starts a run; then points come out as
-{"ask": [...]} and values are expected as {"tell": f}, until {"done": CPU seconds} follows the last of them.
+{"ask": [...]} and values are expected as {"tell": f}, until {"done": CPU seconds} follows the last of them, or {"error": words}.
 """
 
 from __future__ import annotations
@@ -43,4 +43,7 @@ def run(task: dict[str, Any]) -> None:
 warnings.simplefilter("ignore")
 answer({"nevergrad": nevergrad.__version__, "numpy": np.__version__})
 for line in sys.stdin:
-    run(json.loads(line))
+    try:
+        run(json.loads(line))
+    except Exception as error:  # noqa: BLE001 - it is said to the other side, which waits for an answer
+        answer({"error": f"{type(error).__name__}: {error}"})

@@ -5,8 +5,8 @@
 
 The simulator (docs/zeroth/examples/scattering.py) is a black box to the coupled models: CGE runs it 6 times per sample and
 step for the gradient, RGE 3 times. "Autodiff" differentiates the same simulator, which a user's simulator does not allow. The
-wrong simulator knows nothing of polydispersity, and a truth with more bend leaves the network more to learn before the
-simulator: both show where coupling stops paying. Measured is the error of noise-free
+wrong simulators take the polydispersity for 0.2 or know nothing of it, and a truth with more bend leaves the network more to
+learn before the simulator: they show where coupling stops paying. Measured is the error of noise-free
 curves of 1,000 new samples. Every model gets the same steps, the same optimizer and the same early stopping on a quarter of
 its samples.
 """
@@ -51,9 +51,15 @@ MODELS = {
     "coupled, CGE": SIZES,
     "coupled, RGE": FEW,
     "coupled, autodiff": FEW,
-    "wrong simulator, CGE": SIZES,
+    "p taken for 0.2, CGE": SIZES,
+    "equal spheres, CGE": FEW,
 }
 """Model -> numbers of samples."""
+
+WRONG = {
+    "p taken for 0.2, CGE": scattering.curves_of_one_width,
+    "equal spheres, CGE": scattering.curves_of_equal_spheres,
+}
 
 
 class Differentiable(torch.nn.Module):
@@ -106,9 +112,9 @@ def model_of(name: str, mean: torch.Tensor, seed: int) -> tuple[torch.nn.Module,
         return Plain(mean), None
     if name == "coupled, autodiff":
         return Coupled(Differentiable(), lower, upper), None
-    if name == "wrong simulator, CGE":
+    if name in WRONG:
         lower, upper = lower[[0, 2]], upper[[0, 2]]
-        box = BlackBox(scattering.curves_of_equal_spheres, lower=lower, upper=upper)
+        box = BlackBox(WRONG[name], lower=lower, upper=upper)
     elif name == "coupled, CGE":
         box = BlackBox(scattering.curves, lower=lower, upper=upper)
     else:
@@ -215,8 +221,8 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     mpl.use("Agg")
     plt = __import__("matplotlib.pyplot").pyplot
     with plt.style.context(ROOT / "docs" / "gallery" / "gallery.mplstyle"):
-        figure, axes = plt.subplots(figsize=(6.4, 4.0))
-        for name, marker in zip(MODELS, "osv^D", strict=True):
+        figure, axes = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
+        for name, marker in zip(MODELS, "osv^DP", strict=True):
             mine = [r for r in rows if r["model"] == name and r["bend"] == BEND]
             axes.errorbar(
                 [r["samples"] for r in mine],
@@ -231,7 +237,6 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
         axes.set_xlabel("samples")
         axes.set_ylabel("RMSE of log10 I(q), new samples")
         axes.legend()
-        figure.tight_layout()
         figure.savefig(path)
 
 

@@ -28,6 +28,9 @@ import optlab
 TUNED_ON = 2
 """Seeds on which rates are compared."""
 
+LEFT = 93.0
+"""Left end of the plot, percent; means below are written."""
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -158,15 +161,20 @@ def draw(results: list[dict[str, Any]], file: str) -> None:
     mpl.use("Agg")
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
-    figure, axes = plt.subplots(1, len(BUDGETS), figsize=(13, 4), sharey=True)
+    present = {r["name"] for r in results}
+    names = [c.name for c in CONTENDERS if c.name in present][::-1]
+    figure, axes = plt.subplots(1, len(BUDGETS), figsize=(13, 4), sharey=True, sharex=True)
     for ax, budget in zip(axes, BUDGETS, strict=True):
-        rows = [r for r in results if r["budget"] == budget.name][::-1]
-        for place, row in enumerate(rows):
+        for row in (r for r in results if r["budget"] == budget.name):
             a = np.array([r["accuracy"] for r in row["runs"]])
+            place, error = names.index(row["name"]), a.std(ddof=1) / len(a) ** 0.5
             colour = "#c44e52" if row["rate"] is None else "#4c72b0"
-            error = a.std(ddof=1) / len(a) ** 0.5
+            if a.mean() < LEFT:
+                ax.text(LEFT, place, f" {a.mean():.1f}, to the left", color=colour, va="center")
+                continue
             ax.errorbar(a.mean(), place, xerr=error, fmt="o", color=colour, capsize=3)
-        ax.set_yticks(range(len(rows)), [r["name"] for r in rows])
+        ax.set_xlim(left=LEFT)
+        ax.set_yticks(range(len(names)), names)
         ax.set_title(budget.name, fontsize=10)
         ax.set_xlabel("test accuracy, %")
         ax.grid(axis="x", alpha=0.3)

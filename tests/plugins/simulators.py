@@ -11,7 +11,28 @@ from typing import Any
 
 import numpy as np
 
-CENTRES = np.array([0.5, -0.25])
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONPATH": os.pathsep.join(
+        str(ROOT / part) for part in (".", "problems", "adapters", "tests/plugins")
+    ),
+}
+"""For processes that import what the tests import."""
+
+
+def in_new_process(program: str) -> str:
+    """Run a program, warnings being errors, and return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        env=ENVIRONMENT,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def smooth(x: Any) -> Any:

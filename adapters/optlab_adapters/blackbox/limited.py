@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import multiprocessing
+import multiprocessing.util
 import os
 import signal
 import threading
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +23,8 @@ __all__ = ["LimitedFunction", "kill_group"]
 
 _START = 120.0
 """Seconds of wall time for a new process to import the function."""
+
+_ALIVE: weakref.WeakSet[LimitedFunction] = weakref.WeakSet()
 
 
 class LimitedFunction:
@@ -45,6 +50,8 @@ class LimitedFunction:
         self._start_method = start_method
         self._idle: list[_Worker] = []
         self._lock = threading.Lock()
+        self._owner = os.getpid()
+        _ALIVE.add(self)
 
     def __call__(self, x: Any) -> Any:
         """Call the function.
@@ -72,7 +79,9 @@ class LimitedFunction:
         return value
 
     def close(self) -> None:
-        """End the processes that wait for a call."""
+        """End the processes that wait for a call; they are nothing to a fork of the one that started them."""
+        if os.getpid() != self._owner:
+            return
         with self._lock:
             idle, self._idle = self._idle, []
         for worker in idle:
@@ -80,12 +89,19 @@ class LimitedFunction:
 
     def __del__(self) -> None:
         """End the processes with the object."""
-        if hasattr(self, "_idle"):
+        if hasattr(self, "_owner"):
             self.close()
 
     def __reduce__(self) -> Any:
         """Travel without the processes."""
         return LimitedFunction, (self._function, self._timeout, self._start_method)
+
+
+@atexit.register
+def _close_all() -> None:
+    """End the idle processes before multiprocessing, registered earlier, waits for them to end by themselves."""
+    for function in list(_ALIVE):
+        function.close()
 
 
 class _Worker:

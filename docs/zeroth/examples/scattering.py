@@ -3,8 +3,9 @@
     I(q) = scale * mean over r of (r / R)^6 F(q r)^2 + background,    F(x) = 3 (sin x - x cos x) / x^3
 
 with radii r distributed log-normally around the median R. The relative polydispersity p is their standard deviation over
-their mean, so that log r has the variance log(1 + p^2). The mean is a Gauss-Hermite sum, right to 0.01 in log10 I. Inputs are z = (R in nm, p, log10
-of the scale), outputs log10 I at 32 values of q. The form factor is Lord Rayleigh's, Proc. R. Soc. A 90 (1914) 219.
+their mean, so that log r has the variance log(1 + p^2). The mean is a Gauss-Hermite sum, right to 0.01 in log10 I. Inputs
+are z = (R in nm, p, log10 of the scale), outputs log10 I at 32 values of q. The form factor is Lord Rayleigh's, Proc. R.
+Soc. A 90 (1914) 219.
 
 ``xp`` is NumPy or torch: with arrays this is the black box that a simulator usually is, with tensors it can be differentiated,
 to compare with.
@@ -38,6 +39,11 @@ def curves(z: Any, xp: Any = np) -> Any:
 def curves_of_equal_spheres(z: Any, xp: Any = np) -> Any:
     """Return what a simulator says that knows nothing of polydispersity; inputs (k, 2) are R and log10 of the scale."""
     return _curves(z[:, 0], 0.0 * z[:, 0], z[:, 1], xp)
+
+
+def curves_of_one_width(z: Any, xp: Any = np) -> Any:
+    """Return what a simulator says that takes p for 0.2, whatever it is; inputs as for equal spheres."""
+    return _curves(z[:, 0], 0.0 * z[:, 0] + np.sqrt(np.log1p(0.2**2)), z[:, 1], xp)
 
 
 def inputs_of(x: Any, bend: float = 0.2) -> Any:

@@ -20,14 +20,6 @@ import simulators
 from optlab.errors import OptionError, OptlabWarning
 from optlab_adapters.blackbox import EvaluationCache, Simulator
 
-ROOT = Path(__file__).parents[3]
-ENVIRONMENT = {
-    **os.environ,
-    "PYTHONPATH": os.pathsep.join(
-        str(ROOT / part) for part in (".", "problems", "adapters", "tests/plugins")
-    ),
-}
-
 
 def test_results_come_back_to_the_bit(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
@@ -71,7 +63,10 @@ def function(x):
 Simulator(function, cache={str(path)!r}, identity="f")([[float(i)] for i in range(20)])
 """
     process = subprocess.Popen(
-        [sys.executable, "-c", program], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program],
+        env=simulators.ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     with process, process.stdout:
@@ -105,7 +100,7 @@ print(simulator.counts.queries + simulator.counts.cache_hits)
     processes = [
         subprocess.Popen(
             [sys.executable, "-W", "error", "-c", program, str(start)],
-            env=ENVIRONMENT,
+            env=simulators.ENVIRONMENT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -139,18 +134,20 @@ def test_a_cache_travels_to_a_worker_as_its_file(tmp_path: Path) -> None:
 
 
 def test_a_fork_opens_the_file_again(tmp_path: Path) -> None:
-    cache = EvaluationCache(tmp_path / "c.sqlite")
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            cache.put("s", np.ones((1, 1)), [np.array(1.0)], [0.0])
-            cache.close()
-            status = 0
-        finally:
-            os._exit(status)
-    assert os.waitpid(child, 0)[1] == 0
-    assert cache.get("s", np.ones((1, 1))) == {0: 1.0}
+    program = f"""
+import os
+import numpy as np
+from optlab_adapters.blackbox import EvaluationCache
+cache = EvaluationCache({str(tmp_path / "c.sqlite")!r})
+child = os.fork()
+if child == 0:
+    cache.put("s", np.ones((1, 1)), [np.array(1.0)], [0.0])
+    cache.close()
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+print(cache.get("s", np.ones((1, 1))))
+"""
+    assert simulators.in_new_process(program).strip() == "{0: array(1.)}"
 
 
 @pytest.mark.parametrize("content", [b"no database at all" * 100, None, "newer"])
@@ -243,9 +240,7 @@ assert simulator.counts.queries == 8
 simulator([[float(i)] for i in range(8)])
 assert simulator.counts.queries == 8
 """
-    subprocess.run(
-        [sys.executable, "-c", program], env=ENVIRONMENT, check=True, capture_output=True
-    )
+    simulators.in_new_process(program)
 
 
 def test_a_locked_cache_is_trouble_not_an_end(

@@ -398,9 +398,7 @@ def test_a_stopped_call_keeps_what_was_under_way() -> None:
     assert points.tolist() == outputs.tolist() == [[1.0]]
 
 
-def test_an_interrupted_call_keeps_what_was_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulators, "CENTRES", np.zeros(2))
-
+def test_an_interrupted_call_keeps_what_was_done() -> None:
     def function(x: Any) -> float:
         if x[0] == 2.0:
             raise KeyboardInterrupt

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -154,18 +155,18 @@ class Engine:
             with self.network.held_still(), torch.no_grad():
                 self.parameters.load(x)
                 batch, seed = next(self.batches(0))
-                self._split = self._split_on(batch, seed)
+                self._split = self._split_on(x, batch, seed)
         return self._split
 
-    def _split_on(self, batch: Batch, seed: int) -> Split:
-        trial = Trial(self.network, self.parameters, self.generators, batch, seed)
+    def _split_on(self, x: Vector, batch: Batch, seed: int) -> Split:
+        trial = Trial(x, self.network, self.parameters, self.generators, batch, seed)
         return split(trial, self.ways.stages)
 
     def _on_batch(self, x: Vector, shifts: AbstractShifts, batch: Batch, seed: int) -> Vector:
         """Evaluate the loss on one batch at every displaced point."""
         moving = isinstance(shifts, CoordinateShifts) and bool(shifts.step.any())
         if moving and self._split is None:
-            self._split = self._split_on(batch, seed)
+            self._split = self._split_on(x, batch, seed)
         chain = self._split.chain if moving and self._split is not None else self._whole
         with self._base(chain, batch, seed) as base:
             found = self._all_units(base, chain, x, shifts)
@@ -196,7 +197,8 @@ class Engine:
     def _all_units(self, base: Pass, chain: Chain, x: Vector, shifts: AbstractShifts) -> Vector:
         """Evaluate unit by unit."""
         found = np.full(len(shifts), base.value)
-        for unit in units_of(shifts, self.parameters, chain, partial(self.together, base)):
+        together = partial(self.together, base)
+        for unit in units_of(shifts, self.parameters, chain, together, single=len(shifts)):
             if isinstance(shifts, CoordinateShifts):
                 index = shifts.index[unit.rows]
                 points = x[index] + shifts.step[unit.rows]
@@ -224,14 +226,17 @@ class Engine:
         if self._batched is not None and self.together(base, start) > 1:
             places = index - self.parameters.starts[unit.tensor]
             try:
-                return self._batched.values(base, start, unit.tensor, places, points)
-            except OptionError as error:
+                with _slow_fallbacks("ignore" if self.ways.batched else "error"):
+                    return self._batched.values(base, start, unit.tensor, places, points)
+            except (OptionError, UserWarning) as error:
                 if self.ways.batched:
                     raise
                 self._batched = None
                 warnings.warn(
                     f"{error}; points are evaluated one by one", OptlabWarning, stacklevel=2
                 )
+            finally:
+                self.network.restore()
         return self._one_by_one(base, start, unit, index, points)
 
     def together(self, base: Pass, start: int) -> int:
@@ -251,16 +256,34 @@ class Engine:
     def _one_by_one(
         self, base: Pass, start: int, unit: Unit, index: Indices, points: Vector
     ) -> Vector:
-        found = np.empty(unit.rows.size)
+        found: list[float] = []
+        evaluate = base.evaluator(start)
         cells, places = self.parameters.cells(unit.tensor, index)
-        for j, (place, point) in enumerate(zip(places, points.tolist(), strict=True)):
-            before = cells[place].item()
-            cells[place] = point
-            try:
-                found[j] = _number(base, start)
-            finally:
+        before = 0.0
+        place = -1
+        try:
+            for place, point in zip(places, points.tolist(), strict=True):
+                before = cells[place].item()
+                cells[place] = point
+                try:
+                    found.append(evaluate())
+                except FAILURES:
+                    found.append(math.nan)
                 cells[place] = before
-        return found
+        finally:
+            if place >= 0:
+                cells[place] = before
+        return np.array(found)
+
+
+@contextmanager
+def _slow_fallbacks(action: Literal["ignore", "error"]) -> Iterator[None]:
+    """Say what to do where torch has no batched form of an operation and would loop inside."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            action, message="There is a performance drop", category=UserWarning
+        )
+        yield
 
 
 def _number(base: Pass, start: int) -> float:

@@ -90,6 +90,11 @@ class Network:
             self._buffers = Buffers(self.model)
             yield
 
+    @property
+    def has_buffers(self) -> bool:
+        """Whether there is anything that evaluations might write to."""
+        return self._buffers is not None and bool(self._buffers)
+
     def restore(self) -> None:
         """Undo what evaluations have written to buffers since the network is held still."""
         if self._buffers is not None:
@@ -138,6 +143,10 @@ class Buffers:
                 if tensor is not None and id(tensor) not in seen:
                     seen.add(id(tensor))
                     self._keep(module._buffers, name, tensor)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._kept)
 
     def _keep(self, home: dict[str, Any], name: str, tensor: torch.Tensor) -> None:
         self._kept.append((home, name, tensor, tensor.detach().clone(), tensor._version))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from optlab_adapters.torch.training.chain import Chain, Pass
 from optlab_adapters.torch.training.tracing import traced_stages
 
 if TYPE_CHECKING:
+    from optlab.typing import Vector
     from optlab_adapters.torch.training.data import Batch
     from optlab_adapters.torch.training.network import Generators, Network
     from optlab_adapters.torch.training.parameters import Parameters
@@ -40,8 +42,9 @@ class Split:
 
 @dataclass(frozen=True)
 class Trial:
-    """A batch to try stages on; the parameters hold a point, the network is held still."""
+    """A batch to try stages on; the parameters hold x, the network is held still."""
 
+    x: Vector
     network: Network
     parameters: Parameters
     generators: Generators
@@ -98,21 +101,27 @@ def _fitted(trial: Trial, whole: Chain, stages: list[Any]) -> Chain:
     try:
         first_use = _first_use(trial, stages)
         chain = Chain.of(stages, first_use)
-        base = trial.base(chain)
-        while base.overwritten:
-            unfit = {*base.overwritten, *(set(first_use) - set(chain.starts))}
+        while found := {*trial.base(chain).overwritten, *_leaks(trial, chain)}:
+            unfit = {*found, *(set(first_use) - set(chain.starts))}
             chain = Chain.of(stages, first_use, unfit)
-            base = trial.base(chain)
-        tails = trial.tails(chain)
+        told = [("the base pass", trial.base(chain).value)]
+        told += zip(
+            (f"a start at stage {k}" for k in chain.starts), trial.tails(chain), strict=True
+        )
+        with _displaced(trial, trial.parameters.tensors):
+            # A trace keeps as a constant what it cannot see to depend on parameters.
+            elsewhere = trial.base(chain).value, trial.base(whole).value
     except Exception as error:  # the user's code runs in another order than he wrote it
         raise _UnfitError(
             f"run one after the other they raise {type(error).__name__}: {error}"
         ) from error
-    plain = trial.base(whole)
-    for label, value in (("the base pass", base.value), *zip(chain.starts, tails, strict=True)):
-        if value != plain.value and not (math.isnan(value) and math.isnan(plain.value)):
-            where = label if isinstance(label, str) else f"a start at stage {label}"
-            raise _UnfitError(f"{where} gives the loss {value!r}, the model {plain.value!r}")
+    plain = trial.base(whole).value
+    for where, value, wanted in (
+        *((where, value, plain) for where, value in told),
+        ("the base pass at another point", *elsewhere),
+    ):
+        if value != wanted and not (math.isnan(value) and math.isnan(wanted)):
+            raise _UnfitError(f"{where} gives the loss {value!r}, the model {wanted!r}")
     return chain
 
 
@@ -139,6 +148,33 @@ def _first_use(trial: Trial, stages: list[Any]) -> list[int]:
     trial.network.restore()
     # What no stage uses changes nothing; a pass from the last start says so as well as any.
     return [k if k < len(stages) else 0 for k in found]
+
+
+def _leaks(trial: Trial, chain: Chain) -> set[int]:
+    """Return the starts whose inputs change with parameters that enter there or later.
+
+    What a derivative does not show, such as a detached weight of a later stage, a displacement does.
+    """
+    before, found = trial.base(chain).inputs, set[int]()
+    for start in chain.starts[1:]:
+        pairs = zip(trial.parameters.tensors, chain.entry, strict=True)
+        with _displaced(trial, [tensor for tensor, entry in pairs if entry >= start]):
+            after = trial.base(chain).inputs[start]
+        if not torch.allclose(before[start], after, rtol=0.0, atol=0.0, equal_nan=True):
+            found.add(start)
+    return found
+
+
+@contextmanager
+def _displaced(trial: Trial, tensors: Sequence[torch.Tensor]) -> Iterator[None]:
+    """Give tensors other values for a while."""
+    try:
+        for tensor in tensors:
+            tensor.data.mul_(1.25).add_(0.125)
+        yield
+    finally:
+        # From the point, so that there is no second copy of the module.
+        trial.parameters.load(trial.x)
 
 
 def _reached(value: Any, tensors: Sequence[torch.Tensor]) -> set[int]:

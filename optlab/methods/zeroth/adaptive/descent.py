@@ -26,10 +26,20 @@ if TYPE_CHECKING:
     from optlab.core.shifts import AbstractShifts
     from optlab.typing import Vector
 
-__all__ = ["gradient_shifts", "gradient_told", "start", "step_shifts", "step_told"]
+__all__ = [
+    "gradient_shifts",
+    "gradient_told",
+    "longest_rate",
+    "start",
+    "step_shifts",
+    "step_told",
+]
 
 DIRECTIONS = 24
 """Random directions of a step, q: so many that two further points weigh little, so few that q L < tr H."""
+
+FEW = 64
+"""Most variables whose values with errors are asked for along the coordinates, all in every step."""
 
 CAUTION = 0.5
 """Factor on the greedy rate at the beginning; it falls linearly to 0 over the run. A half gives away a quarter of the
@@ -108,7 +118,7 @@ def gradient_shifts(state: State, memory: Descent) -> AbstractShifts:
 
 def _along_coordinates(state: State, memory: Descent) -> bool:
     """Whether the directions are the coordinates: for few variables and values with errors."""
-    return memory.paired and state.setting.free.size <= DIRECTIONS
+    return memory.paired and state.setting.free.size <= FEW
 
 
 def _coordinate_steps(state: State, memory: Descent) -> tuple[Vector, Vector]:
@@ -163,7 +173,7 @@ def gradient_told(state: State, memory: Descent, told: Told) -> State:
     if length == 0.0:
         return replace(state, k=state.k + 1, descent=wider)
     rate = memory.rate if math.isfinite(memory.rate) else FIRST_STEP / length
-    rate = min(rate, _longest(state, estimate.direction))
+    rate = min(rate, longest_rate(state, estimate.direction))
     probe = rate
     if memory.paired and memory.bend > 0.0:
         probe = max(rate, math.sqrt(CLEAR * state.noise * memory.weight / memory.bend))
@@ -171,7 +181,7 @@ def gradient_told(state: State, memory: Descent, told: Told) -> State:
     return replace(state, phase=Phase.STEP, descent=wider)
 
 
-def _longest(state: State, direction: Vector) -> float:
+def longest_rate(state: State, direction: Vector) -> float:
     """Return the rate at which the step meets a share of the distance of its bounds; inf without bounds."""
     with np.errstate(divide="ignore", invalid="ignore"):
         rates = ROOM * state.setting.domain.width / np.abs(direction)

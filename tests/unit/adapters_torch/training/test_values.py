@@ -124,6 +124,64 @@ def test_what_cannot_be_cut_says_why() -> None:
             wrong.values(x, shifts, 0, None)
 
 
+class Borrowing(nn.Module):  # type: ignore[misc, name-defined]
+    """Uses a weight of a later layer, unseen by registration, derivative and trace."""
+
+    def __init__(self, lender: Any) -> None:
+        super().__init__()
+        self.own, self.lenders = nn.Linear(6, 6), [lender]
+
+    def forward(self, x: Any) -> Any:
+        return self.own(x) + self.lenders[0].weight.detach().sum()
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["traced", "stages"])
+def test_a_parameter_that_an_earlier_stage_uses_in_secret_is_found_out(given: bool) -> None:
+    torch.manual_seed(0)
+    head = nn.Linear(6, 3)
+    model = nn.Sequential(nn.Linear(6, 6), Borrowing(head), nn.Linear(6, 6), head)
+    stages = list(model) if given else None
+    reused = task(model, data(16, 6), batched=False, stages=stages)
+    plain = task(model, data(16, 6), batched=False, reuse=False)
+    x = reused.vector()
+    np.testing.assert_array_equal(
+        reused.values(x, everywhere(reused.n), 0, None),
+        plain.values(x, everywhere(reused.n), 0, None),
+    )
+    np.testing.assert_array_equal(reused.vector(), x)
+    assert reused.split.endswith("start at 0, 1") if given else "as a whole" in reused.split
+
+
+def test_buffers_that_a_forward_writes_to_are_put_back_when_batching_fails() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Linear(6, 6), nn.utils.spectral_norm(nn.Linear(6, 6)), nn.Linear(6, 3)
+    )
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    t = task(model, data(16, 6))
+    with pytest.warns(OptlabWarning, match="one by one"):
+        found = t.values(t.vector(), everywhere(t.n), 0, None)
+    exact = task(model, data(16, 6), batched=False)
+    np.testing.assert_allclose(
+        found, exact.values(t.vector(), everywhere(t.n), 0, None), rtol=1e-6
+    )
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+
+
+def test_a_forward_that_torch_would_loop_over_is_not_batched_unless_asked() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.utils.parametrizations.weight_norm(nn.Linear(6, 6)), nn.Tanh(), nn.Linear(6, 3)
+    )
+    t = task(model, data(16, 6))
+    with pytest.warns(OptlabWarning, match="performance drop"):
+        found = t.values(t.vector(), everywhere(t.n), 0, None)
+    asked = task(model, data(16, 6), batched=True)
+    np.testing.assert_allclose(
+        asked.values(t.vector(), everywhere(t.n), 0, None), found, rtol=2e-6
+    )
+
+
 def test_the_users_stages_are_used() -> None:
     model = ResNet()
     stages = [

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import rosen
+from scipy.optimize import nnls, rosen
 
 import optlab
 from optlab import Problem, StopReason
@@ -21,8 +21,8 @@ from optlab.core.sampled import AbstractSampled
 from optlab.core.shifts import AbstractShifts, CoordinateShifts
 from optlab.errors import EvaluationError, OptionError
 from optlab.methods.zeroth.adaptive import AdaptiveZerothOrder
-from optlab.methods.zeroth.adaptive.descent import CAUTION, DIRECTIONS
-from optlab.methods.zeroth.adaptive.pairs import pair_steps, parabolas
+from optlab.methods.zeroth.adaptive.descent import CAUTION, DIRECTIONS, longest_rate
+from optlab.methods.zeroth.adaptive.pairs import ROOM, pair_steps, parabolas
 from optlab.methods.zeroth.adaptive.state import Phase, Setting, State
 from optlab.methods.zeroth.domain import Domain
 from optlab.typing import Vector
@@ -120,6 +120,20 @@ def test_a_solution_at_bounds() -> None:
     result = optlab.minimize(problem, method="zo", max_eval=2000, seed=0)
     assert np.allclose(result.x, [0.5, 0.25], atol=1e-6)
     assert result.stop is StopReason.CONVERGED
+
+
+def test_variables_at_bounds_are_left_out_of_the_newton_step() -> None:
+    """min x'Hx / 2 - b'x over x >= 0, H strongly coupled: solved by scipy's nnls on the Cholesky factor."""
+    H = np.eye(6) + 5.0 * np.ones((6, 6)) + np.diag(np.arange(6.0))
+    b = np.array([6.0, -9.0, 8.0, 3.0, -5.0, 9.0])
+    factor = np.linalg.cholesky(H).T
+    best = nnls(factor, np.linalg.solve(factor.T, b))[0]
+    assert 1 <= np.sum(best == 0.0) <= 5
+    problem = Problem(
+        objective=lambda x: float(0.5 * x @ H @ x - b @ x), x0=np.ones(6), lb=np.zeros(6)
+    )
+    result = optlab.minimize(problem, method="zo", max_eval=600, seed=0)
+    assert np.allclose(result.x, best, atol=1e-6)
 
 
 def test_linear_rows() -> None:
@@ -282,6 +296,31 @@ def test_pure_noise_goes_nowhere_far() -> None:
     result = optlab.minimize(problem, method="zo", max_eval=2000, seed=0)
     assert np.all(np.abs(result.x) <= 1.0)
     assert not result.success
+
+
+def test_a_step_crosses_a_part_of_the_box_at_most() -> None:
+    """Where a function bends down all the way, its parabola has no lowest point and sets no rate."""
+    width = np.array([1.0, 100.0, 1e4])
+    problem = Problem(
+        objective=noisy(lambda x: -np.sum((x / width - 0.4) ** 2), 0.01),
+        x0=0.5 * width,
+        lb=np.zeros(3),
+        ub=width,
+        noisy=True,
+    )
+    method, oracle, state = started(problem, 2000)
+    for _ in range(40):
+        state = method.step(oracle, state)
+    assert state.descent is not None
+    assert np.isfinite(state.descent.rate)
+    # The rate was at most ten times what the next step may have, and that is a part of the box.
+    direction = np.array([1.0, -3.0, 1e3])
+    step = longest_rate(state, direction) * np.abs(direction)
+    assert np.max(step / width) == pytest.approx(ROOM)
+    asked = replace(state, phase=Phase.STEP, direction=direction)
+    asked = replace(asked, descent=replace(state.descent, probe=1e9))
+    points = method.ask(asked).points
+    assert np.all((points >= 0.0) & (points <= width))
 
 
 def test_a_noisy_solution_at_bounds() -> None:
