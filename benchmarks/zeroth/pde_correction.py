@@ -1,4 +1,4 @@
-"""Does the order of the ways to train a correction hold over seeds?
+"""Does the order of the ways to train a correction hold over seeds.
 
     uncorrected > trained offline > values in the loop >= backprop in the loop
 

@@ -304,7 +304,8 @@ def test_spalls_method_is_its_formula() -> None:
         learning_rate=1e-3,
         max_eval=400,
     )
-    method: Any = method_class("spsa")(learning_rate=1e-3)
+    spsa: Any = method_class("spsa")
+    method = spsa(learning_rate=1e-3)
     state = method.init(
         Oracle(Problem(objective=valley, x0=np.zeros(N))), np.zeros(N), np.random.default_rng(3)
     )
