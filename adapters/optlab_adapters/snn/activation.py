@@ -16,7 +16,7 @@ class _StraightThroughFloor(torch.autograd.Function):
     """Floor, whose derivative is taken to be 1."""
 
     @staticmethod
-    def forward(_context: Any, x: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+    def forward(_context: Any, x: torch.Tensor) -> torch.Tensor:
         return torch.floor(x)
 
     @staticmethod
@@ -61,7 +61,9 @@ class QuantizedReLU(torch.nn.Module):
 
     def codes(self, x: torch.Tensor) -> torch.Tensor:
         """Return the whole numbers clip(floor(x L / lam + 1/2), 0, L), with straight-through gradients."""
-        floor: torch.Tensor = _StraightThroughFloor.apply(self.potential(x))
+        floor: torch.Tensor = _StraightThroughFloor.apply(  # type: ignore[no-untyped-call]
+            self.potential(x)
+        )
         return floor.clamp(0, self.levels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

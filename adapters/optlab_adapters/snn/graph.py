@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch import fx, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from optlab.errors import ProblemError
 from optlab_adapters.snn.activation import QuantizedReLU
@@ -47,16 +47,16 @@ LINEAR_MODULES: tuple[type[nn.Module], ...] = (
 ADDITIONS: tuple[Any, ...] = (operator.add, operator.iadd, torch.add)
 LINEAR_FUNCTIONS: tuple[Callable[..., Any], ...] = (
     torch.flatten,
-    F.avg_pool1d,
-    F.avg_pool2d,
-    F.adaptive_avg_pool1d,
-    F.adaptive_avg_pool2d,
-    F.dropout,
+    functional.avg_pool1d,
+    functional.avg_pool2d,
+    functional.adaptive_avg_pool1d,
+    functional.adaptive_avg_pool2d,
+    functional.dropout,
 )
 LINEAR_METHODS = ("flatten", "add", "contiguous")
-RELU_FUNCTIONS: tuple[Any, ...] = (F.relu, F.relu_, torch.relu, torch.relu_)
+RELU_FUNCTIONS: tuple[Any, ...] = (functional.relu, functional.relu_, torch.relu, torch.relu_)
 RELU_METHODS = ("relu", "relu_")
-IN_PLACE: tuple[Any, ...] = (operator.iadd, F.relu_, torch.relu_, "relu_")
+IN_PLACE: tuple[Any, ...] = (operator.iadd, functional.relu_, torch.relu_, "relu_")
 ADVICE = {
     nn.GroupNorm: "use BatchNorm, which is affine once trained",
     nn.LayerNorm: "use BatchNorm, which is affine once trained",

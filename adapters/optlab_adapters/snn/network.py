@@ -13,6 +13,7 @@ from optlab.errors import OptionError, ProblemError
 from optlab_adapters.snn.activation import QuantizedReLU
 from optlab_adapters.snn.coding import Coding
 from optlab_adapters.snn.graph import ADDITIONS, BIASED, NORMS, check_operations, is_relu, trace
+from optlab_adapters.snn.integer import IntegerNetwork
 from optlab_adapters.snn.quantization import check_finite
 from optlab_adapters.snn.shift import shifted_bias, shifted_offset
 
@@ -34,13 +35,14 @@ class Trace:
 
     def per_neuron(self) -> dict[str, float]:
         """Return the mean number of spikes of a neuron over all steps, by layer."""
-        return {name: float(s.mean()) * len(s) for name, s in self.spikes.items()}
+        return {name: float(s.double().mean()) * len(s) for name, s in self.spikes.items()}
 
 
 def convert(
     q: nn.Module,
     mode: Literal["binary", "rate"] = "binary",
     *,
+    exact: Literal["float", "integer"] = "float",
     order: Literal["lsb", "msb"] = "lsb",
     steps: int | None = None,
     bias_shift: bool = True,
@@ -53,6 +55,8 @@ def convert(
         From :func:`optlab.adapters.snn.quantize`, in evaluation mode. It is copied.
     mode : {"binary", "rate"}
         Spikes as bits, exact in T steps; or the usual integrate-and-fire neurons, for comparison.
+    exact : {"float", "integer"}
+        Arithmetic of the module, or whole numbers (binary codes only), in which equality holds to the bit.
     order : {"lsb", "msb"}
         Which bit is sent first.
     steps : int or None
@@ -68,6 +72,10 @@ def convert(
     OptionError
         When an option does not fit.
     """
+    if exact not in {"float", "integer"}:
+        raise OptionError(f"exact is {exact!r}; 'float' or 'integer' is needed")
+    if exact == "integer" and (mode != "binary" or not bias_shift):
+        raise OptionError("exact is 'integer'; mode='binary' with bias_shift=True is needed")
     check_finite(q)
     traced = trace(copy.deepcopy(q))
     check_operations(traced)
@@ -94,7 +102,9 @@ def convert(
     own = ladder.pop()
     if mode == "binary" and steps not in {None, own}:
         raise OptionError(f"steps is {steps!r}; a binary code of this network has {own}")
-    return SpikingNetwork(traced, Coding(steps or own, mode, order), bias_shift)
+    coding = Coding(own if steps is None else steps, mode, order)
+    whole = IntegerNetwork(traced, coding) if exact == "integer" else None
+    return SpikingNetwork(traced, coding, bias_shift, whole)
 
 
 class SpikingNetwork:
@@ -106,10 +116,17 @@ class SpikingNetwork:
     a pipeline of layers takes a new image every T steps.
     """
 
-    def __init__(self, traced: fx.GraphModule, coding: Coding, bias_shift: bool) -> None:
+    def __init__(
+        self,
+        traced: fx.GraphModule,
+        coding: Coding,
+        bias_shift: bool = True,
+        whole: IntegerNetwork | None = None,
+    ) -> None:
         self.traced = traced
         self.coding = coding
         self.bias_shift = bias_shift
+        self.whole = whole
 
     @torch.no_grad()
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
@@ -119,6 +136,9 @@ class SpikingNetwork:
     @torch.no_grad()
     def run(self, x: torch.Tensor) -> tuple[torch.Tensor, Trace]:
         """Return the output potentials and the spikes."""
+        if self.whole is not None:
+            logits, denominator, fired = self.whole.run(x)
+            return logits.double() / denominator, Trace(fired)
         spikes = Trace()
         output = _Simulation(self, spikes).run(x)
         return self._integrated(output), spikes
@@ -130,6 +150,18 @@ class SpikingNetwork:
             raise OptionError(
                 "mode is 'rate', which has no codes to compare; convert with mode='binary'"
             )
+        _, trace_ = self.run(x)
+        wanted = self._codes(x)
+        return {
+            name: int((self.coding.decode(spikes) != wanted[name]).sum())
+            for name, spikes in trace_.spikes.items()
+        }
+
+    def _codes(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the codes of the quantized network in the same arithmetic."""
+        if self.whole is not None:
+            codes = self.whole.run(x, spiking=False)[2]
+            return {name: code[0] for name, code in codes.items()}
         wanted: dict[str, torch.Tensor] = {}
         hooks = [
             module.register_forward_hook(_keep(wanted, name))
@@ -141,11 +173,16 @@ class SpikingNetwork:
         finally:
             for hook in hooks:
                 hook.remove()
-        _, trace_ = self.run(x)
-        return {
-            name: int((self.coding.decode(spikes) != wanted[name]).sum())
-            for name, spikes in trace_.spikes.items()
-        }
+        return wanted
+
+    @torch.no_grad()
+    def quantized_logits(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the logits of the quantized network in the same arithmetic."""
+        if self.whole is None:
+            logits: torch.Tensor = self.traced(x)
+            return logits
+        whole, denominator, _ = self.whole.run(x, spiking=False)
+        return whole.double() / denominator
 
     @property
     def latency(self) -> int:
@@ -229,7 +266,7 @@ class _Simulation(fx.Interpreter):
         self.spikes.spikes[name] = spikes
         return Stream(spikes * (lam / self.levels))
 
-    def _layer(self, module: nn.Module) -> nn.Module:
+    def _layer(self, module: Any) -> Any:
         """Return the layer with the constant that it adds at every step."""
         if not self.network.bias_shift or not isinstance(module, (*BIASED, *NORMS)):
             return module

@@ -9,6 +9,8 @@ x -> g x + (beta - g mu) with g = gamma / sigma; what is constant in it must be 
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 __all__ = ["shifted_bias", "shifted_offset"]
@@ -19,11 +21,9 @@ def shifted_bias(bias: torch.Tensor, levels: int) -> torch.Tensor:
     return bias / levels
 
 
-def shifted_offset(norm: torch.nn.Module, levels: int) -> torch.Tensor:
+def shifted_offset(norm: Any, levels: int) -> torch.Tensor:
     """Return beta / S + (1 - 1/S) gamma mu / sigma for a batch normalization with running statistics, shape (C,)."""
     mean, variance = norm.running_mean, norm.running_var
-    assert isinstance(mean, torch.Tensor)
-    assert isinstance(variance, torch.Tensor)
     gamma = torch.ones_like(mean) if norm.weight is None else norm.weight
     beta = torch.zeros_like(mean) if norm.bias is None else norm.bias
     sigma = torch.sqrt(variance + norm.eps)

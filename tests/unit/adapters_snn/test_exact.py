@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-torch = pytest.importorskip("torch")
-from torch import nn
-from torch.nn import functional as F
-
-from optlab.adapters import snn
 from optlab.errors import OptionError, ProblemError
+
+torch: Any = pytest.importorskip("torch")
+nn: Any = torch.nn
+snn: Any = pytest.importorskip("optlab.adapters").snn
+pytestmark = pytest.mark.torch
 
 finite = st.floats(-1e4, 1e4, allow_nan=False, width=32)
 
@@ -26,13 +28,13 @@ class Residual(nn.Module):
         self.two_norm = nn.BatchNorm2d(width, affine=False)
 
     def forward(self, x):
-        y = F.relu(self.one_norm(self.one(x)))
+        y = nn.functional.relu(self.one_norm(self.one(x)))
         y = self.two_norm(self.two(y))
         y += x
         return y.relu()
 
 
-def network(seed: int = 0) -> tuple[nn.Module, torch.Tensor]:
+def network(seed: int = 0) -> tuple[Any, Any]:
     """A residual network whose batch statistics are not trivial, in double precision."""
     torch.manual_seed(seed)
     model = nn.Sequential(
@@ -186,7 +188,7 @@ class Branches(nn.Module):
 
 class Reused(nn.Module):
     def forward(self, x):
-        y = F.relu(x, inplace=True)
+        y = nn.functional.relu(x, inplace=True)
         return x + y
 
 
@@ -227,3 +229,35 @@ def test_what_cannot_be_converted():
         snn.convert(nn.Sequential(nn.Linear(2, 2)))
     with pytest.raises(ProblemError, match="is a ReLU; quantize"):
         snn.convert(nn.Sequential(nn.ReLU()))
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 5), st.sampled_from(["lsb", "msb"]))
+def test_integers_are_equal_to_the_bit(seed, steps, order):
+    q, x = quantized(steps, seed)
+    net = snn.convert(q, exact="integer", order=order)
+    assert torch.equal(net(x), net.quantized_logits(x))
+    assert set(net.mismatches(x).values()) == {0}
+    spikes, whole = net.whole.run(x)[2], net.whole.run(x, spiking=False)
+    assert whole[0].dtype == torch.int64
+    assert all(set(s.unique().tolist()) <= {0, 1} for s in spikes.values())
+
+
+def test_integers_are_near_the_network():
+    # Fixed point may flip codes at a threshold, so the bound is on the bulk of the logits.
+    q, x = quantized(4)
+    net = snn.convert(q, exact="integer")
+    assert float((net(x) - q(x)).detach().abs().median()) < 1e-3
+
+
+def test_integers_with_thresholds_per_channel():
+    q, x = quantized(3)
+    for module in q.modules():
+        if isinstance(module, snn.QuantizedReLU):
+            module.threshold = nn.Parameter(
+                module.threshold.detach() * torch.linspace(0.5, 1.5, 4).double()
+            )
+            break
+    for exact in ("float", "integer"):
+        net = snn.convert(q, exact=exact)
+        assert set(net.mismatches(x).values()) == {0}
