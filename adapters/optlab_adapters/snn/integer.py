@@ -85,8 +85,13 @@ def _folded(traced: fx.GraphModule) -> fx.GraphModule:
                 f"{node.target} is batch normalization that does not follow a convolution or Linear of its own, so it "
                 "cannot be folded; use exact='float'"
             )
-        fuse = fuse_linear_bn_eval if isinstance(layer, nn.Linear) else fuse_conv_bn_eval
-        folded.set_submodule(str(before.target), fuse(layer, modules[str(node.target)]))
+        norm: Any = modules[str(node.target)]
+        folded.set_submodule(
+            str(before.target),
+            fuse_linear_bn_eval(layer, norm)
+            if isinstance(layer, nn.Linear)
+            else fuse_conv_bn_eval(layer, norm),
+        )
         node.replace_all_uses_with(before)
         folded.graph.erase_node(node)
     folded.recompile()
@@ -184,12 +189,12 @@ def _mapped(value: Fixed, operation: Any, denominator: int) -> Fixed:
     return Fixed(stream, operation(value.constant), denominator)
 
 
-def _affine(module: nn.Linear | nn.Conv2d, value: Fixed) -> Fixed:
+def _affine(module: Any, value: Fixed) -> Fixed:
     weight = _whole(module.weight.double() * UNIT).double()
     denominator = value.denominator * UNIT
     bias = None if module.bias is None else _whole(module.bias.double() * denominator)
 
-    def product(v: torch.Tensor) -> torch.Tensor:
+    def times(v: torch.Tensor) -> torch.Tensor:
         rows = weight.abs().flatten(1).sum(1).max()
         if float(rows) * float(v.abs().max()) >= EXACT:
             raise ProblemError(
@@ -197,9 +202,10 @@ def _affine(module: nn.Linear | nn.Conv2d, value: Fixed) -> Fixed:
             )
         if isinstance(module, nn.Linear):
             return nn.functional.linear(v.double(), weight).to(torch.int64)
-        return module._conv_forward(v.double(), weight, None).to(torch.int64)
+        product: torch.Tensor = module._conv_forward(v.double(), weight, None)
+        return product.to(torch.int64)
 
-    mapped = _mapped(value, product, denominator)
+    mapped = _mapped(value, times, denominator)
     if bias is None:
         return mapped
     shape = (1, -1, 1, 1) if isinstance(module, nn.Conv2d) else (-1,)
@@ -207,11 +213,11 @@ def _affine(module: nn.Linear | nn.Conv2d, value: Fixed) -> Fixed:
 
 
 def _pool(name: str, module: Any, value: Fixed) -> Fixed:
-    kernel, options = module, {}
+    options: dict[str, Any]
     if isinstance(module, nn.AdaptiveAvgPool2d):
         size = value.constant.shape[-2:]
-        out = module.output_size
-        wanted = out if isinstance(out, tuple) else (out, out)
+        out: Any = module.output_size
+        wanted: Any = out if isinstance(out, tuple) else (out, out)
         if any(w is None or s % w for s, w in zip(size, wanted, strict=True)):
             raise CapabilityError(f"{name} has windows of unequal sizes; use exact='float'")
         window = tuple(s // w for s, w in zip(size, wanted, strict=True))

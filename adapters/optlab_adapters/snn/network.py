@@ -12,7 +12,7 @@ from torch import fx, nn
 from optlab.errors import OptionError, ProblemError
 from optlab_adapters.snn.activation import QuantizedReLU
 from optlab_adapters.snn.coding import Coding
-from optlab_adapters.snn.graph import ADDITIONS, BIASED, NORMS, check_operations, is_relu, trace
+from optlab_adapters.snn.graph import ADDITIONS, NORMS, check_operations, is_relu, trace
 from optlab_adapters.snn.integer import IntegerNetwork
 from optlab_adapters.snn.quantization import check_finite
 from optlab_adapters.snn.shift import shifted_bias, shifted_offset
@@ -79,6 +79,16 @@ def convert(
     check_finite(q)
     traced = trace(copy.deepcopy(q))
     check_operations(traced)
+    own = _steps_of(traced)
+    if mode == "binary" and steps not in {None, own}:
+        raise OptionError(f"steps is {steps!r}; a binary code of this network has {own}")
+    coding = Coding(own if steps is None else steps, mode, order)
+    whole = IntegerNetwork(traced, coding) if exact == "integer" else None
+    return SpikingNetwork(traced, coding, bias_shift, whole)
+
+
+def _steps_of(traced: fx.GraphModule) -> int:
+    """Return T of a quantized network in evaluation mode; refuse what cannot be converted."""
     modules = dict(traced.named_modules())
     for node in traced.graph.nodes:
         if is_relu(node, modules):
@@ -99,12 +109,7 @@ def convert(
         raise ProblemError(
             f"layers have different steps, {sorted(ladder)}; quantize with one number"
         )
-    own = ladder.pop()
-    if mode == "binary" and steps not in {None, own}:
-        raise OptionError(f"steps is {steps!r}; a binary code of this network has {own}")
-    coding = Coding(own if steps is None else steps, mode, order)
-    whole = IntegerNetwork(traced, coding) if exact == "integer" else None
-    return SpikingNetwork(traced, coding, bias_shift, whole)
+    return ladder.pop()
 
 
 class SpikingNetwork:
@@ -268,19 +273,16 @@ class _Simulation(fx.Interpreter):
 
     def _layer(self, module: Any) -> Any:
         """Return the layer with the constant that it adds at every step."""
-        if not self.network.bias_shift or not isinstance(module, (*BIASED, *NORMS)):
-            return module
-        if isinstance(module, BIASED) and module.bias is None:
+        norm = isinstance(module, NORMS)
+        if not (
+            self.network.bias_shift and (norm or getattr(module, "bias", None) is not None)
+        ):
             return module
         shifted = copy.copy(module)
         shifted._parameters = dict(module._parameters)
-        if isinstance(module, NORMS):
-            if module.weight is None:
-                shifted._parameters["weight"] = nn.Parameter(
-                    torch.ones_like(module.running_mean)
-                )
-            bias = shifted_offset(module, self.levels)
-        else:
-            bias = shifted_bias(module.bias, self.levels)
+        if norm and module.weight is None:
+            shifted._parameters["weight"] = nn.Parameter(torch.ones_like(module.running_mean))
+        constant = shifted_offset if norm else shifted_bias
+        bias = constant(module if norm else module.bias, self.levels)
         shifted._parameters["bias"] = nn.Parameter(bias)
         return shifted

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.torch
 finite = st.floats(-1e4, 1e4, allow_nan=False, width=32)
 
 
-class Residual(nn.Module):
+class Residual(nn.Module):  # type: ignore[misc]
     def __init__(self, width: int) -> None:
         super().__init__()
         self.one = nn.Conv2d(width, width, 3, padding=1, bias=False)
@@ -27,7 +27,7 @@ class Residual(nn.Module):
         self.two = nn.Conv2d(width, width, 3, padding=1)
         self.two_norm = nn.BatchNorm2d(width, affine=False)
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         y = nn.functional.relu(self.one_norm(self.one(x)))
         y = self.two_norm(self.two(y))
         y += x
@@ -58,13 +58,13 @@ def network(seed: int = 0) -> tuple[Any, Any]:
     return model.eval(), x
 
 
-def quantized(steps: int, seed: int = 0):
+def quantized(steps: int, seed: int = 0) -> Any:
     model, x = network(seed)
     return snn.quantize(model, steps, calibration=x, percentile=99.0, max_pool="average"), x
 
 
 @given(finite, st.floats(0.01, 100.0), st.integers(1, 8), st.sampled_from(["lsb", "msb"]))
-def test_bits_fired_are_the_code(x, lam, steps, order):
+def test_bits_fired_are_the_code(x: Any, lam: Any, steps: Any, order: Any) -> None:
     activation = snn.QuantizedReLU(steps, torch.tensor(lam)).double()
     value = torch.tensor([[x]], dtype=torch.float64)
     coding = snn.Coding(steps, "binary", order)
@@ -77,7 +77,7 @@ def test_bits_fired_are_the_code(x, lam, steps, order):
     assert coding.decode(spikes).item() == stated
 
 
-def test_neuron_by_hand():
+def test_neuron_by_hand() -> None:
     # u = 11.7 with T = 4: 11 = 1011 in binary. u = -3 gives no spikes, u = 99 all of them.
     potential = torch.tensor([11.7, -3.0, 99.0])
     assert snn.Coding(4, "binary", "msb").fire(potential).T.tolist() == [
@@ -88,7 +88,7 @@ def test_neuron_by_hand():
     assert snn.Coding(4, "binary", "lsb").fire(potential)[:, 0].tolist() == [1, 1, 0, 1]
 
 
-def test_integrate_and_fire_by_hand():
+def test_integrate_and_fire_by_hand() -> None:
     # Start 1/2, current 0.4: 0.9, 1.3 -> fires, 0.3 left, 0.7, 1.1 -> fires.
     spikes = snn.Coding(4, "rate").integrate_and_fire(torch.full((4, 1), 0.4))
     assert spikes[:, 0].tolist() == [0, 1, 0, 1]
@@ -96,7 +96,7 @@ def test_integrate_and_fire_by_hand():
 
 @pytest.mark.parametrize("order", ["lsb", "msb"])
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 8])
-def test_no_code_differs(steps, order):
+def test_no_code_differs(steps: Any, order: Any) -> None:
     q, x = quantized(steps)
     net = snn.convert(q, order=order)
     mismatches = net.mismatches(x)
@@ -107,20 +107,20 @@ def test_no_code_differs(steps, order):
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 5))
-def test_no_code_differs_in_random_networks(seed, steps):
+def test_no_code_differs_in_random_networks(seed: Any, steps: Any) -> None:
     q, x = quantized(steps, seed)
     net = snn.convert(q)
     assert sum(net.mismatches(x).values()) == 0
     assert torch.allclose(net(x), q(x).detach(), rtol=0.0, atol=1e-11)
 
 
-def test_the_comparison_sees_a_wrong_network():
+def test_the_comparison_sees_a_wrong_network() -> None:
     q, x = quantized(3)
     assert sum(snn.convert(q, bias_shift=False).mismatches(x).values()) > 0
     assert float((snn.convert(q, "rate")(x) - q(x)).detach().abs().max()) > 1e-3
 
 
-def test_rate_codes_approach_the_network_without_quantization():
+def test_rate_codes_approach_the_network_without_quantization() -> None:
     model, x = network()
     model[3] = nn.AvgPool2d(2)
     q = snn.quantize(model, 4, calibration=x)
@@ -131,14 +131,14 @@ def test_rate_codes_approach_the_network_without_quantization():
     assert errors[2] < 0.1 * errors[0]
 
 
-def test_latency_counts_the_longest_path():
+def test_latency_counts_the_longest_path() -> None:
     q, _ = quantized(3)
     assert snn.convert(q).latency == 3 * 4
 
 
 @settings(deadline=None)
 @given(st.integers(0, 1000), st.integers(1, 8), st.sampled_from(["binary", "rate"]))
-def test_shifted_constants_arrive_once(seed, steps, mode):
+def test_shifted_constants_arrive_once(seed: Any, steps: Any, mode: Any) -> None:
     generator = torch.Generator().manual_seed(seed)
     coding = snn.Coding(steps, mode)
     norm = nn.BatchNorm1d(3).double().eval()
@@ -156,7 +156,7 @@ def test_shifted_constants_arrive_once(seed, steps, mode):
     )
 
 
-def test_straight_through_gradients():
+def test_straight_through_gradients() -> None:
     activation = snn.QuantizedReLU(2, 3.0)
     x = torch.tensor([[-1.0, 1.2, 5.0]], requires_grad=True)
     activation(x).sum().backward()
@@ -165,14 +165,14 @@ def test_straight_through_gradients():
     assert activation.threshold.grad.item() == pytest.approx((1 - 1.2) / 3 + 1)
 
 
-def test_per_channel_thresholds():
+def test_per_channel_thresholds() -> None:
     activation = snn.QuantizedReLU(2, torch.tensor([3.0, 6.0]))
     x = torch.full((1, 2, 2, 2), 2.2)
     assert activation(x)[0, :, 0, 0].tolist() == [2.0, 2.0]
     assert activation.codes(x)[0, :, 0, 0].tolist() == [2.0, 1.0]
 
 
-def test_the_model_is_not_touched():
+def test_the_model_is_not_touched() -> None:
     model, x = network()
     before = {k: v.clone() for k, v in model.state_dict().items()}
     q = snn.quantize(model, 2, calibration=x, max_pool="average")
@@ -181,13 +181,13 @@ def test_the_model_is_not_touched():
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
 
 
-class Branches(nn.Module):
-    def forward(self, x):
+class Branches(nn.Module):  # type: ignore[misc]
+    def forward(self, x: Any) -> Any:
         return x if x.sum() > 0 else -x
 
 
-class Reused(nn.Module):
-    def forward(self, x):
+class Reused(nn.Module):  # type: ignore[misc]
+    def forward(self, x: Any) -> Any:
         y = nn.functional.relu(x, inplace=True)
         return x + y
 
@@ -203,25 +203,25 @@ class Reused(nn.Module):
         (Reused(), "in place"),
     ],
 )
-def test_unsupported(model, words):
+def test_unsupported(model: Any, words: Any) -> None:
     with pytest.raises(ProblemError, match=words):
         snn.quantize(model, 2)
 
 
 @pytest.mark.parametrize("steps", [0, 17, 2.0, True, None])
-def test_steps_out_of_range(steps):
+def test_steps_out_of_range(steps: Any) -> None:
     with pytest.raises(OptionError, match="from 1 to 16"):
         snn.quantize(nn.Sequential(nn.ReLU()), steps)
 
 
-def test_weights_that_are_not_finite():
+def test_weights_that_are_not_finite() -> None:
     model = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
     model[0].weight.data[0, 0] = float("nan")
     with pytest.raises(ProblemError, match=r"0\.weight"):
         snn.quantize(model, 2)
 
 
-def test_what_cannot_be_converted():
+def test_what_cannot_be_converted() -> None:
     q, _ = quantized(2)
     with pytest.raises(ProblemError, match=r"BatchNorm2d.*call eval\(\)"):
         snn.convert(q.train())
@@ -233,7 +233,7 @@ def test_what_cannot_be_converted():
 
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 5), st.sampled_from(["lsb", "msb"]))
-def test_integers_are_equal_to_the_bit(seed, steps, order):
+def test_integers_are_equal_to_the_bit(seed: Any, steps: Any, order: Any) -> None:
     q, x = quantized(steps, seed)
     net = snn.convert(q, exact="integer", order=order)
     assert torch.equal(net(x), net.quantized_logits(x))
@@ -243,14 +243,14 @@ def test_integers_are_equal_to_the_bit(seed, steps, order):
     assert all(set(s.unique().tolist()) <= {0, 1} for s in spikes.values())
 
 
-def test_integers_are_near_the_network():
+def test_integers_are_near_the_network() -> None:
     # Fixed point may flip codes at a threshold, so the bound is on the bulk of the logits.
     q, x = quantized(4)
     net = snn.convert(q, exact="integer")
     assert float((net(x) - q(x)).detach().abs().median()) < 1e-3
 
 
-def test_integers_with_thresholds_per_channel():
+def test_integers_with_thresholds_per_channel() -> None:
     q, x = quantized(3)
     for module in q.modules():
         if isinstance(module, snn.QuantizedReLU):
