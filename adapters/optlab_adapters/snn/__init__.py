@@ -11,10 +11,12 @@ from optlab_adapters.snn.coding import Coding
 from optlab_adapters.snn.network import SpikingNetwork, convert
 from optlab_adapters.snn.quantization import quantize
 from optlab_adapters.snn.shift import shifted_bias, shifted_offset
+from optlab_adapters.snn.training import SpikeTrainingTask
 
 __all__ = [
     "Coding",
     "QuantizedReLU",
+    "SpikeTrainingTask",
     "SpikingNetwork",
     "convert",
     "quantize",
