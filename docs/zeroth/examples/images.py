@@ -9,6 +9,7 @@ train/CLASS/*.png or .jpg and test/CLASS/*. Pictures stored as JPEG differ a lit
 
 from __future__ import annotations
 
+import argparse
 import gzip
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,3 +107,14 @@ def load(name: str, folder: Path | None = None) -> Images:
     if name == "cifar10" and folder is not None:
         return cifar10(folder)
     raise ValueError(f"{name!r}: digits, fashion-mnist, or cifar10 with a folder are needed")
+
+
+def asked_for(what: str) -> tuple[str, Images]:
+    """Return the set that the command line names, digits without one, and its name."""
+    parser = argparse.ArgumentParser(description=what.splitlines()[0])
+    parser.add_argument(
+        "--data", choices=("digits", "fashion-mnist", "cifar10"), default="digits"
+    )
+    parser.add_argument("--folder", type=Path, help="where the files of the set lie")
+    given = parser.parse_args()
+    return given.data, load(given.data, given.folder)
