@@ -1,13 +1,16 @@
-"""Run the models of docs/gallery: draw their figures and note on the page how long they take to solve.
+"""Run the models of docs/gallery and the examples of docs/zeroth: draw their figures, bring their pages up to date.
 
     python scripts/gallery.py [NAME ...]
 
-The time is that of the second of two solves in one process: imports and compilation are over by then.
+Of a model the page has the time of the second of two solves in one process: imports and compilation are over by then. An example
+takes minutes and is run once; its numbers are written beside its figure, and the page has a table of them.
 """
 
 from __future__ import annotations
 
 import importlib
+import json
+import os
 import re
 import sys
 import time
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "gallery"
 PAGE = FOLDER / "README.md"
+EXAMPLES = ROOT / "docs" / "zeroth" / "examples"
+EXAMPLES_PAGE = EXAMPLES.with_suffix(".md")
 
 
 def interface(script: ModuleType) -> str:
@@ -44,17 +49,44 @@ def row(name: str) -> str:
     return f"| [{title}]({name}.py) | {interface(script)} | {seconds:.2g} s |"
 
 
-def main(names: list[str]) -> None:
-    """Run the named models, or all."""
-    sys.path.insert(0, str(FOLDER))
+def models(names: list[str]) -> None:
+    """Run models and renew their rows of the page."""
     page = PAGE.read_text(encoding="utf-8")
-    for name in names or sorted(path.stem for path in FOLDER.glob("*.py")):
+    for name in names:
         made = row(name)
         pattern = rf"^\| \[[^|]*\]\({name}\.py\) \|.*$"
         page, found = re.subn(pattern, lambda _, new=made: new, page, flags=re.MULTILINE)
         if found != 1:
             print(f"{PAGE.name} has {found} rows for {name}; it needs one", file=sys.stderr)
     PAGE.write_text(page, encoding="utf-8")
+
+
+def examples(names: list[str]) -> None:
+    """Run examples, which write their numbers and figures into their folder; renew their tables of the page."""
+    page = EXAMPLES_PAGE.read_text(encoding="utf-8")
+    os.chdir(EXAMPLES)
+    sys.argv[1:] = []
+    for name in names:
+        script = importlib.import_module(name)
+        script.main()
+        answer = json.loads(Path(f"{name}.json").read_text(encoding="utf-8"))
+        block = f"<!-- {name} -->\n{script.table(answer)}\n<!-- end -->"
+        pattern = rf"<!-- {name} -->.*?<!-- end -->"
+        page, found = re.subn(pattern, lambda _, new=block: new, page, flags=re.DOTALL)
+        if found != 1:
+            print(f"{EXAMPLES_PAGE.name} has {found} tables for {name}", file=sys.stderr)
+    EXAMPLES_PAGE.write_text(page, encoding="utf-8")
+
+
+def main(names: list[str]) -> None:
+    """Run the named models and examples, or all."""
+    for folder, run in ((FOLDER, models), (EXAMPLES, examples)):
+        sys.path.insert(0, str(folder))
+        # The others are what examples share.
+        scripts = (
+            p.stem for p in sorted(folder.glob("*.py")) if "\ndef main(" in p.read_text()
+        )
+        run([name for name in scripts if not names or name in names])
 
 
 if __name__ == "__main__":

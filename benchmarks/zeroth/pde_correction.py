@@ -1,4 +1,4 @@
-"""Does the order of the ways to train a correction hold over seeds.
+"""Ways to train a correction of a coarse grid, over seeds: does their order hold.
 
     uncorrected > trained offline > values in the loop >= backprop in the loop
 

@@ -1,8 +1,9 @@
-"""The scripts of docs/gallery as modules, and their answers, each computed once in a process."""
+"""The scripts of docs/gallery and docs/zeroth/examples as modules; answers of the gallery, each computed once in a process."""
 
 from __future__ import annotations
 
 import functools
+import importlib
 import importlib.util
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from optlab import PointStatus, Result, StopReason
 
 FOLDER = Path(__file__).parents[2] / "docs" / "gallery"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
+EXAMPLES = FOLDER.parent / "zeroth" / "examples"
 
 
 @functools.cache
@@ -32,6 +34,16 @@ def script(name: str) -> Any:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@functools.cache
+def example(name: str) -> Any:
+    """Import a script of docs/zeroth/examples, which may import others of that folder."""
+    for package in ("matplotlib", "torch"):
+        pytest.importorskip(package)
+    if str(EXAMPLES) not in sys.path:
+        sys.path.append(str(EXAMPLES))
+    return importlib.import_module(name)
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""How few questions does it take to make a classifier err?
+"""The fewest questions that make a classifier err.
 
     min over d   margin(d) = score of the true class - largest other score,  at x + d
     subject to   -bound <= d <= bound,   0 <= x + d <= 1
@@ -36,7 +36,7 @@ import optlab
 BUDGET = 1000
 """Questions about an image."""
 
-ATTACKED = 60
+ATTACKED = 100
 """Images, of those that are classified rightly."""
 
 METHODS = ("zo", "zo-sign", "zo-adam", "cma-es")
@@ -50,7 +50,9 @@ WHITE_BOX = 20
 class Target:
     """The margin of one image as a function of what is added to it."""
 
-    def __init__(self, scores: Callable[..., np.ndarray], image: np.ndarray, label: int) -> None:
+    def __init__(
+        self, scores: Callable[..., np.ndarray], image: np.ndarray, label: int
+    ) -> None:
         self.scores, self.image, self.label = scores, image.ravel().astype(np.float64), label
         self.asked = 0
         self.needed: int | None = None
@@ -160,7 +162,9 @@ def table(answer: Answer) -> str:
         rates = [f"{success(needed, moment):.0%}" for moment in moments]
         rows.append((method, *rates, f"{answer['cpu_seconds'][method]:.0f}"))
     inside = answer["white_box"]
-    rows.append((f"white box, {inside['gradients']} gradients", "", "", f"{inside['success']:.0%}", ""))
+    rows.append(
+        (f"white box, {inside['gradients']} gradients", "", "", f"{inside['success']:.0%}", "")
+    )
     return markdown(("method", *(f"{moment} questions" for moment in moments), "CPU s"), rows)
 
 

@@ -78,13 +78,17 @@ class Denoiser(nn.Module):
         return (x + self.change(x)).clamp(-RANGE, 1.0 + RANGE).flatten(1)
 
 
-def classifier_for(way: str, model: nn.Module, shape: tuple[int, ...], asking: Any) -> nn.Module:
+def classifier_for(
+    way: str, model: nn.Module, shape: tuple[int, ...], asking: Any
+) -> nn.Module:
     """Return the classifier as a way of training sees it: a module from rows to scores."""
     if not way.startswith("layer"):
         return nn.Sequential(nn.Unflatten(1, shape), model)
     pixels = int(np.prod(shape))
     lower, upper = np.full(pixels, -RANGE), np.full(pixels, 1.0 + RANGE)
-    return BlackBox(classifier.scores_of(model, shape), lower=lower, upper=upper, queries=asking)
+    return BlackBox(
+        classifier.scores_of(model, shape), lower=lower, upper=upper, queries=asking
+    )
 
 
 def trained(
@@ -189,7 +193,9 @@ def plot(answer: Answer, path: Path) -> None:
         axes.margins(x=0)
         axes.legend(title="denoiser trained by")
         sigma = answer["settings"]["sigma"]
-        axes.set_title(f"{answer['data']}, {answer['settings']['certified']} images, noise {sigma:g}")
+        axes.set_title(
+            f"{answer['data']}, {answer['settings']['certified']} images, noise {sigma:g}"
+        )
         figure.savefig(path)
 
 

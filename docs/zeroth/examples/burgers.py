@@ -132,5 +132,6 @@ def simulations(count: int, steps: int, rng: np.random.Generator) -> np.ndarray:
     u = initial_states(count, rng)
     states = [u]
     for _ in range(steps):
-        states.append(u := advance(u, STEP, FINE_STEPS))
+        u = advance(u, STEP, FINE_STEPS)
+        states.append(u)
     return np.stack(states).reshape(steps + 1, count, COARSE, -1).mean(axis=-1)

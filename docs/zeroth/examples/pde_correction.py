@@ -184,7 +184,9 @@ def solve(seed: int = 0, settings: Settings = Settings()) -> Answer:
     train(BACKPROP, looped, "adam", max_iter=steps, learning_rate=0.003, **cosine)
     curves = {name: errors(w, truth) for name, w in weights.items()}
     shown = {
-        name: burgers.roll_out(truth[:1, :1], s.steps, None if w is None else w[None])[-1].ravel()
+        name: burgers.roll_out(truth[:1, :1], s.steps, None if w is None else w[None])[
+            -1
+        ].ravel()
         for name, w in weights.items()
     }
     return {
@@ -211,7 +213,15 @@ def table(answer: Answer) -> str:
         short = answer["in_a_roll_out"][name]
         costs = (cost["queries"], cost["gradients"], f"{cost['cpu_seconds']:.0f}")
         rows.append((name, f"{error:.5f}", f"{error / base:.3f}", f"{short:.5f}", *costs))
-    head = ("way", "error, 32 steps", "of uncorrected", "8 steps", "values", "gradients", "CPU s")
+    head = (
+        "way",
+        "error, 32 steps",
+        "of uncorrected",
+        "8 steps",
+        "values",
+        "gradients",
+        "CPU s",
+    )
     return markdown(head, rows)
 
 
