@@ -16,6 +16,7 @@ name                   what it is
 ``EvaluationCache``    the file of evaluated points
 ``Retries``            how failed runs are tried again
 ``TrainingTask``       the training of a torch module, with or without gradients
+``snn``                 quantized networks and the spiking networks that equal them
 ``RejectedPointError``  raised by a simulator for a point that it cannot do
 =====================  =============================================================================
 
@@ -44,6 +45,7 @@ _LAZY = {
     "jax_black_box": "optlab_adapters.jax.black_box",
     "TrainingTask": "optlab_adapters.torch.training",
     "jax_problem": "optlab_adapters.jax",
+    "snn": "optlab_adapters.snn",
     "torch_problem": "optlab_adapters.torch",
 }
 """Name -> module."""
@@ -61,7 +63,8 @@ def __getattr__(name: str) -> Any:
         if error.name != "torch":
             raise
         raise MissingDependencyError("torch", "torch", name) from error
-    return getattr(module, name)
+    # A name may be that of a package, such as snn.
+    return module if _LAZY[name] == f"{__name__}.{name}" else getattr(module, name)
 
 
 def __dir__() -> list[str]:

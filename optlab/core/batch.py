@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
+from functools import partial
 from time import process_time
 from typing import TYPE_CHECKING, Any
 
@@ -159,9 +160,11 @@ class _Batch:
         sampled = self.oracle.problem.sampled
         assert sampled is not None
         part = self.query.shifts.part(self.done, self.values.size)
-        yield self._guarded(
-            lambda x: sampled.values(x, part, self.query.key, self.oracle.executor), len(part)
-        )
+
+        def values(x: Vector) -> Vector:
+            return sampled.values(x, part, self.query.key, self.oracle.executor)
+
+        yield self._guarded(values, len(part))
 
     def _vectorised(self) -> Iterator[Vector]:
         function: Any = self.oracle.problem.objective_batch
@@ -170,7 +173,7 @@ class _Batch:
             self.oracle.check()
             stop = min(self.done + rows, self.values.size)
             points = self.query.shifts.points(self.query.x, self.done, stop)
-            yield self._guarded(lambda _, points=points: function(points), len(points))
+            yield self._guarded(partial(_on_points, function, points), len(points))
 
     def _guarded(self, function: Any, count: int) -> Vector:
         """Call a function of many points; nan for all when it raises."""
@@ -232,8 +235,7 @@ class _Batch:
                     continue
                 point, future = waiting.pop(0)
                 try:
-                    raw = guarded("objective", lambda _, f=future: float(f.result()), point)
-                    part = np.array([raw])
+                    part = np.array([guarded("objective", partial(_awaited, future), point)])
                 except EvaluationError as error:
                     if isinstance(error.__cause__, BrokenExecutor):
                         broken = self._mourn(error.__cause__, broken)
@@ -255,3 +257,11 @@ class _Batch:
                 stacklevel=2,
             )
         return error
+
+
+def _on_points(function: Any, points: Vector, x: Vector) -> Any:  # noqa: ARG001 - guarded() passes the point
+    return function(points)
+
+
+def _awaited(future: Future[Any], x: Vector) -> float:  # noqa: ARG001
+    return float(future.result())

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from optlab.core.in_place import AbstractInPlace
     from optlab.core.method import AbstractMethod
     from optlab.core.progress import Observer, Progress
+    from optlab.typing import Vector
 
 __all__ = ["InPlaceDoor", "run_in_place"]
 
@@ -93,8 +94,12 @@ class InPlaceDoor(Door):
     def _evaluated(self, key: int | None) -> float:
         self.account.enter("objective")
         begin = process_time()
+
+        def loss(x: Vector) -> float:  # noqa: ARG001 - the point is in the task
+            return self.task.loss(key)
+
         try:
-            value = float(guarded("objective", lambda _: self.task.loss(key), NOTHING))
+            value = float(guarded("objective", loss, NOTHING))
         except (EvaluationError, TypeError, ValueError):
             return math.nan
         finally:
@@ -198,7 +203,7 @@ def _iterated(
         return method.init(at, NOTHING, np.random.default_rng(seed))
 
     def report(k: int, progress: Progress) -> bool:
-        asked = []
+        asked: list[bool | None] = []
         for observer in observers:
             shown = progress
             if not isinstance(observer, AbstractObserver):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
@@ -61,7 +61,7 @@ class Workers(Executor):
 
 
 @contextmanager
-def opened(executor: Any) -> Iterator[Executor | None]:
+def opened(executor: Any) -> Generator[Executor | None, None, None]:
     """Make an executor of a number of processes, and end them; leave one that is given open.
 
     Parameters

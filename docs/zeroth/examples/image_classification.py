@@ -116,10 +116,10 @@ class Curve:
     def follower(self, method: str) -> Callable[..., None]:
         """Return a callback for a run of a method."""
         if method == "mezo":  # It moves the network itself, by two values a step.
-            return lambda k, progress: self.note(2 * k, None)  # noqa: ARG005
+            return lambda k, progress: self.note(2 * k, None)
         if method == "sgd":
             return lambda k, progress: self.note(PASSES * k, progress.x)
-        return lambda k, progress: self.note(self.task.asked, progress.x)  # noqa: ARG005
+        return lambda k, progress: self.note(self.task.asked, progress.x)
 
 
 def train(method: str, images: Images, settings: Settings, seed: int) -> dict[str, Any]:

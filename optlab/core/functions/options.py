@@ -119,10 +119,11 @@ def with_more(method: Any, options: Any, more: Mapping[str, Any]) -> Any:
         raise OptionError(
             f"options is a {type(options).__name__} and {', '.join(more)} are given beside it; give all in one"
         )
-    twice = sorted(set(more) & set(options or {}))
+    named: dict[str, Any] = dict(options or {})
+    twice = sorted(set(more) & set(named))
     if twice:
         raise OptionError(f"{', '.join(twice)} given twice: as keyword and in options")
-    return {**(options or {}), **more}
+    return named | dict(more)
 
 
 def read_options(

@@ -5,7 +5,8 @@
 Rules work in the variables x / scale. The rate is ``learning_rate`` times a schedule; or, without a learning rate, it
 is searched: the objective at three lengths of the step, four times apart, on the same sample as the gradient tells
 whether to go on longer, shorter or not at all. The first search spans five decades. So nothing depends on the unit of
-f, and a rate that is too long for the point reached mends itself [VMLS19]. Where no length lowers an exact objective
+f, and a rate that is too long for the point reached mends itself [VMLS19]. On samples and noisy values only the first
+steps search (:mod:`optlab.methods.zeroth.calibration`). Where no length lowers an exact objective
 the estimate is at fault: the smoothing falls, as in implicit filtering [Kel11], and what the rule remembers is dropped.
 """
 
@@ -24,6 +25,7 @@ from optlab.core.progress import Column, Progress
 from optlab.core.shifts import DenseShifts
 from optlab.core.status import StopReason
 from optlab.errors import EvaluationError, OptionError
+from optlab.methods.zeroth.calibration import calibrated, wants_rates
 from optlab.methods.zeroth.domain import Domain
 from optlab.methods.zeroth.rules import SGD, AbstractRule, Signal
 from optlab.methods.zeroth.schedules import AbstractSchedule, Constant, Cosine
@@ -231,6 +233,10 @@ class AbstractDescent(AbstractMethod[State]):
         """Return the rate at the schedule's factor 1; None: it is searched."""
         return self.learning_rate
 
+    def _by_chance(self, estimate: Estimate) -> bool:
+        """Say whether another estimate at the point would differ; nan, an error that is not known, counts as well."""
+        return estimate.standard_error != 0.0
+
     def default_schedule(self, scene: Scene) -> AbstractSchedule:
         """Return the schedule where none is given."""
         return Constant() if scene.horizon is None else Cosine()
@@ -281,14 +287,16 @@ class AbstractDescent(AbstractMethod[State]):
         signal = Signal(
             x=state.x / scale, gradient=gradient * scale, slope=sight.slope, blocks=scene.blocks
         )
-        turn = self.rule.turn(signal, state.memory)
+        base = self.base_rate(scene)
+        by_chance = self._by_chance(estimate)
+        if base is None and not math.isnan(state.base):
+            base = state.base
+        alone = base is None and wants_rates(state)
+        turn = self.rule.turn(signal, self.rule.start(scene.n) if alone else state.memory)
         state = replace(state, memory=turn.memory)
         direction = turn.direction * scale
         metric = None if turn.metric is None else turn.metric / scale**2
-        base = self.base_rate(scene)
         if base is None:
-            # nan, an error that values do not tell, counts as chance, too.
-            by_chance = estimate.standard_error != 0.0
             trial = Trial(direction=direction, metric=metric, f=sight.f, by_chance=by_chance)
             if not direction.any():
                 return self._in_vain(replace(state, trial=trial), state.rate)
@@ -306,6 +314,10 @@ class AbstractDescent(AbstractMethod[State]):
         elif not math.isnan(f):
             shown = replace(shown, x=x, f=f)
         k = state.k + 1
+        if state.trial is not None and wants_rates(state):
+            by_chance = state.trial.by_chance
+            base = calibrated(state, self.rule.carry, by_chance=by_chance)
+            state = replace(state, base=base)
         last = state.scene.last_step
         ended = StopReason.MAX_ITER if last is not None and k >= last else state.ended
         return replace(
@@ -347,6 +359,8 @@ class AbstractDescent(AbstractMethod[State]):
         tried = np.where(np.isfinite(values[: rates.size]), values[: rates.size], np.inf)
         best = int(np.argmin(tried))
         if tried[best] < (f if math.isfinite(f) else np.inf):
+            if wants_rates(state):
+                state = replace(state, found=np.append(state.found, rates[best]))
             moved = self._moved(state, points[best], float(tried[best]))
             return replace(moved, rate=float(rates[best]), vain=0)
         return self._in_vain(state, state.rate if trial.by_chance else float(rates.min()))

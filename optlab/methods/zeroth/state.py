@@ -139,6 +139,12 @@ class State:
     rate: float = math.nan
     """Last rate that a search found good; nan: none yet."""
 
+    found: Vector = field(default_factory=lambda: np.zeros(0))
+    """Rates that searches along random directions of a noisy objective have found."""
+
+    base: float = math.nan
+    """Rate at the schedule's factor 1 that follows from them; nan: not yet."""
+
     refinement: float = 1.0
     """Factor on the smoothing, which falls where no step lowers an exact objective."""
 

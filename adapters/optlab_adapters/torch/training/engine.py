@@ -197,7 +197,8 @@ class Engine:
     def _all_units(self, base: Pass, chain: Chain, x: Vector, shifts: AbstractShifts) -> Vector:
         """Evaluate unit by unit."""
         found = np.full(len(shifts), base.value)
-        for unit in units_of(shifts, self.parameters, chain, partial(self.together, base)):
+        together = partial(self.together, base)
+        for unit in units_of(shifts, self.parameters, chain, together, single=len(shifts)):
             if isinstance(shifts, CoordinateShifts):
                 index = shifts.index[unit.rows]
                 points = x[index] + shifts.step[unit.rows]

@@ -45,6 +45,7 @@ def units_of(
     parameters: Parameters,
     chain: Chain,
     together: Callable[[int], int],
+    single: int = ROWS,
 ) -> list[Unit]:
     """Cut displacements into units, layer by layer; displacements that are none are left out.
 
@@ -57,18 +58,20 @@ def units_of(
         Whose costs count.
     together
         How many displacements that start at a stage are evaluated together; 1: one by one.
+    single
+        Most displacements of a unit that are evaluated one by one; how many those are changes no value.
     """
     whole = chain.remaining[0]
     if not isinstance(shifts, CoordinateShifts):
         numbers = np.arange(len(shifts))
-        return [Unit(rows, -1, whole * rows.size) for rows in _cut(numbers, ROWS)]
+        return [Unit(rows, -1, whole * rows.size) for rows in _cut(numbers, single)]
     moved = np.flatnonzero(shifts.step)
     owner = parameters.owner(shifts.index[moved])
     units = []
     for tensor in np.unique(owner).tolist():
         start = chain.entry[tensor]
         cost, many = chain.remaining[start], together(start)
-        rows = _cut(moved[owner == tensor], many if many > 1 else ROWS)
+        rows = _cut(moved[owner == tensor], many if many > 1 else single)
         units += [Unit(part, tensor, cost * part.size) for part in rows]
     return units
 

@@ -128,7 +128,7 @@ class CGE(AbstractDifferences):
     def _draw(self, space: Space, rng: np.random.Generator) -> Draw:
         """Draw among the variables of the space."""
         count = self._draws(space.size)
-        if not self.replacement and count == space.size:
+        if count == space.size and not (self.replacement and count):
             return Draw(np.arange(count), np.ones(count))
         weights = np.ones(space.size)
         if self.importance is not None:

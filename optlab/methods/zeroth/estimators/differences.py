@@ -86,7 +86,7 @@ class AbstractDifferences(AbstractEstimator):
         if not (
             told is None
             or told == "estimate"
-            or (is_a(told, float, int) and 0.0 <= told < np.inf)
+            or (is_a(told, float, int, np.number) and 0.0 <= told < np.inf)
         ):
             raise OptionError(
                 f"noise is {self.noise!r}; a standard deviation, 'estimate' or None is needed"

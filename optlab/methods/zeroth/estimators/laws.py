@@ -25,11 +25,9 @@ def draw_directions(law: Law, count: int, m: int, rng: np.random.Generator) -> V
     """Draw directions as rows, shape (count, m)."""
     if law == "rademacher":
         return np.asarray(rng.integers(0, 2, size=(count, m)) * 2.0 - 1.0, dtype=np.float64)
-    if law == "orthogonal":
-        blocks = [
-            _orthonormal(min(m, count - done), m, rng) for done in range(0, count, max(m, 1))
-        ]
-        return np.concatenate(blocks) if blocks else np.zeros((0, m))
+    if law == "orthogonal" and m:
+        blocks = [_orthonormal(min(m, count - done), m, rng) for done in range(0, count, m)]
+        return np.concatenate(blocks)
     directions = rng.standard_normal((count, m))
     if law == "sphere":
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)

@@ -56,8 +56,10 @@ class LeastNorm(AbstractDesign):
         factor = m / rank if rank else 0.0
         solution = factor * shrunk
         back = _Back(space.scale, self.basis)
-        squared = back.span_error(solution, rank, m)
-        squared += _value_error(back(factor * inverse), found)
+        noise = _value_error(back(factor * inverse), found)
+        seen = float((back(solution) ** 2).sum()) - noise
+        length = float(solution @ solution) - _value_error(factor * inverse, found)
+        squared = noise + _span_error(seen, length * back.square, rank, m)
         if not found.has_noise and rows.shape[0] > rank:
             rest = found.slope - rows @ shrunk
             spread = float(rest @ rest) / (rows.shape[0] - rank)
@@ -90,15 +92,27 @@ class _Back:
         whole = part if self.basis is None else self.basis @ part
         return np.asarray((whole.T / self.scale).T)
 
-    def span_error(self, solution: Vector, rank: int, m: int) -> float:
-        """Return the squared error that comes from slopes in a uniform span of R^m only, estimated from the solution."""
-        if rank in (0, m):
-            return 0.0
-        isotropic = m * (m - rank) / (rank * (m - 1) * (m + 2))
-        along = (m - rank) / rank - m * isotropic
-        whole = isotropic * (rank / m) * float(solution @ solution) * self.square
-        seen = float((self(solution) ** 2).sum())
-        return max(0.0, along * (seen - whole) / (1.0 + along) + whole)
+
+def _span_error(seen: float, length: float, rank: int, m: int) -> float:
+    """Return the squared error of knowing slopes in a uniform span only.
+
+    Parameters
+    ----------
+    seen
+        Squared norm of the estimate, less its noise.
+    length
+        The same in the coordinates of the directions, times the squared norm of the map from there.
+    rank
+        Dimension of the span.
+    m
+        Of the space around it.
+    """
+    if rank in (0, m):
+        return 0.0
+    isotropic = m * (m - rank) / (rank * (m - 1) * (m + 2))
+    along = (m - rank) / rank - m * isotropic
+    whole = isotropic * (rank / m) * length
+    return max(0.0, along * (seen - whole) / (1.0 + along) + whole)
 
 
 def _value_error(matrix: Vector, found: Differences) -> float:

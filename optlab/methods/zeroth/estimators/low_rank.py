@@ -2,8 +2,8 @@
 
 For a block of a x b variables the direction is Z = U V' / sqrt(r) with standard normal U (a, r) and V (b, r): entries have
 mean 0, variance 1 and no correlation, so that slopes times directions are unbiased like those of normal directions. With V
-kept for a while (``key``) the estimate G of the block's gradient has the mean G V V' / r, of rank r, as in LOZO [CZL24];
-SubZero [YZZ24] does the same with orthonormal factors on both sides.
+kept for a while (``key``) the estimate G of the block's gradient has the mean G V V' / r, of rank r, as in LOZO [CZC24];
+SubZero [YZW24] does the same with orthonormal factors on both sides.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ A difference quotient over h of values with independent errors of standard devia
     forward   (c h / 2)^2 + 2 s^2 / h^2          least at h = (8 s^2 / c^2)^(1/4)
     central   (c h^2 / 6)^2 + s^2 / (2 h^2)      least at h = (3 s / c)^(1/3)
 
-where c bounds the second (forward) or third (central) derivative along the direction ([MW12], section 2).
+where c bounds the second (forward) or third (central) derivative along the direction ([MW12]).
 """
 
 from __future__ import annotations

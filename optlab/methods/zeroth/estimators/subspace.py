@@ -3,7 +3,7 @@
     g = B B' grad    as h -> 0, for orthonormal columns B (n, r)
 
 At most r + 1 evaluations (2 r central) tell all of the gradient that lies in the subspace, and nothing of the rest. With
-fewer directions than r they are drawn inside, and the estimate is unbiased for the projection. [KBTD21]
+fewer directions than r they are drawn inside, and the estimate is unbiased for the projection. [KBDT21]
 """
 
 from __future__ import annotations

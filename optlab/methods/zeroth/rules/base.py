@@ -60,6 +60,11 @@ class Turn:
 class AbstractRule(ABC):
     """Base of the update rules; the fields of a subclass are its settings."""
 
+    @property
+    def carry(self) -> float:
+        """The momentum with which gradients are added up; 0: they are not."""
+        return 0.0
+
     @abstractmethod
     def start(self, n: int) -> Memory:
         """Return the memory before the first gradient, for n variables."""

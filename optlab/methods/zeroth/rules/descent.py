@@ -71,6 +71,11 @@ class Momentum(AbstractRule):
                 "nesterov is set and momentum is 0; a positive momentum is needed"
             )
 
+    @property
+    def carry(self) -> float:
+        """The momentum."""
+        return self.momentum
+
     def start(self, n: int) -> Memory:
         """Start with an empty sum."""
         return {"sum": np.zeros(n)}

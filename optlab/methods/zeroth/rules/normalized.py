@@ -41,6 +41,11 @@ class Normalized(AbstractRule):
     def __post_init__(self) -> None:
         need("momentum", self.momentum, 0.0, 1.0)
 
+    @property
+    def carry(self) -> float:
+        """The momentum."""
+        return self.momentum
+
     def start(self, n: int) -> Memory:
         """Start with an empty sum, where there is one."""
         return {"sum": np.zeros(n)} if self.momentum else {}

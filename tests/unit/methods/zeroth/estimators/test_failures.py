@@ -132,7 +132,7 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: zo.Subspace(basis=np.ones(3)), "basis has shape"),
     (lambda: zo.Subspace(basis=np.full((3, 1), np.nan)), "finite numbers"),
     (lambda: zo.Subspace(basis=np.ones((3, 1)), key=1), "leave it out where a basis is given"),
-    (lambda: zo.LowRank(), "blocks is empty"),
+    (zo.LowRank, "blocks is empty"),
     (lambda: zo.LowRank(blocks=BLOCKS, rank=0), "rank is 0"),
 ]
 

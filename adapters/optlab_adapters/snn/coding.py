@@ -1,0 +1,114 @@
+"""How a whole number is written as spikes, and how neurons fire them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from optlab.errors import OptionError
+from optlab.typing import is_a
+
+__all__ = ["MAX_STEPS", "Coding", "check_steps"]
+
+MAX_STEPS = 16
+"""Steps up to which all codes are exact in single precision."""
+
+
+def check_steps(steps: int) -> int:
+    """Return the number of steps T.
+
+    Raises
+    ------
+    OptionError
+        When it is not a whole number from 1 to 16.
+    """
+    if isinstance(steps, bool) or not (is_a(steps, int) and 1 <= steps <= MAX_STEPS):
+        raise OptionError(f"steps is {steps!r}; a whole number from 1 to {MAX_STEPS} is needed")
+    return steps
+
+
+@dataclass(frozen=True)
+class Coding:
+    """The weight of a spike at each of the T steps.
+
+    Attributes
+    ----------
+    steps : int
+        T.
+    mode : {"binary", "rate"}
+        Binary: spikes are the bits of a code of 0..2^T - 1. Rate: all spikes weigh the same.
+    order : {"lsb", "msb"}
+        Which bit is sent first. Rate codes have no order.
+    """
+
+    steps: int
+    mode: Literal["binary", "rate"] = "binary"
+    order: Literal["lsb", "msb"] = "lsb"
+
+    def __post_init__(self) -> None:
+        if self.mode != "rate":
+            check_steps(self.steps)
+        elif not (is_a(self.steps, int) and self.steps >= 1):
+            raise OptionError(f"steps is {self.steps!r}; a positive whole number is needed")
+        for name, allowed in (("mode", ("binary", "rate")), ("order", ("lsb", "msb"))):
+            if getattr(self, name) not in allowed:
+                raise OptionError(
+                    f"{name} is {getattr(self, name)!r}; one of {allowed} is needed"
+                )
+
+    @property
+    def weights(self) -> tuple[int, ...]:
+        """Weight of a spike at each step, in the order of the steps."""
+        if self.mode == "rate":
+            return (1,) * self.steps
+        rising = tuple(2**k for k in range(self.steps))
+        return rising if self.order == "lsb" else rising[::-1]
+
+    @property
+    def levels(self) -> int:
+        """Sum of the weights: 2^T - 1 for binary codes, T for rate codes."""
+        return sum(self.weights)
+
+    def accumulate(self, currents: torch.Tensor) -> torch.Tensor:
+        """Integrate the currents of the steps, shape (T, ...), without firing.
+
+        Bits sent most significant first need no weights: the membrane doubles at each step, u <- 2 u + I(t).
+        """
+        potential = torch.zeros_like(currents[0])
+        for weight, current in zip(self.weights, currents, strict=True):
+            if self.mode == "binary" and self.order == "msb":
+                potential = 2 * potential + current
+            else:
+                potential = potential + weight * current
+        return potential
+
+    def fire(self, potential: torch.Tensor) -> torch.Tensor:
+        """Return the T spikes of an accumulated potential in units of the threshold, the half added already.
+
+        Greedy comparison with thresholds that halve, from 2^(T-1) down to 1, with soft reset. The spikes are the bits
+        of clip(floor(u), 0, 2^T - 1): u - 2^k is exact in floating point for 2^k <= u <= 2^(k+1) (Sterbenz), and a
+        potential of 2^T or more stays above every later threshold. Shape (T, ...), in the order of the steps.
+        """
+        spikes = []
+        for k in reversed(range(self.steps)):
+            spike = (potential >= 2**k).to(potential.dtype)
+            potential = potential - spike * 2**k
+            spikes.append(spike)
+        return torch.stack(spikes if self.order == "msb" else spikes[::-1])
+
+    def integrate_and_fire(self, currents: torch.Tensor) -> torch.Tensor:
+        """Return the spikes of the usual neuron: it may fire at every step, threshold 1, start 1/2, soft reset."""
+        potential = torch.full_like(currents[0], 0.5)
+        spikes = []
+        for current in currents:
+            potential = potential + current
+            spike = (potential >= 1).to(potential.dtype)
+            potential = potential - spike
+            spikes.append(spike)
+        return torch.stack(spikes)
+
+    def decode(self, spikes: torch.Tensor) -> torch.Tensor:
+        """Return the code that the spikes, shape (T, ...), stand for."""
+        return self.accumulate(spikes)

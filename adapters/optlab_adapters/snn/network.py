@@ -1,0 +1,288 @@
+"""Step-wise simulation of a spiking network."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import fx, nn
+
+from optlab.errors import OptionError, ProblemError
+from optlab_adapters.snn.activation import QuantizedReLU
+from optlab_adapters.snn.coding import Coding
+from optlab_adapters.snn.graph import ADDITIONS, NORMS, check_operations, is_relu, trace
+from optlab_adapters.snn.integer import IntegerNetwork
+from optlab_adapters.snn.quantization import check_finite
+from optlab_adapters.snn.shift import shifted_bias, shifted_offset
+
+__all__ = ["SpikingNetwork", "Trace", "convert"]
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Currents or spikes of all steps, shape (T, N, ...)."""
+
+    values: torch.Tensor
+
+
+@dataclass
+class Trace:
+    """Spikes of every neuron layer, shape (T, N, ...), by the path of the layer."""
+
+    spikes: dict[str, torch.Tensor] = field(default_factory=dict)
+
+    def per_neuron(self) -> dict[str, float]:
+        """Return the mean number of spikes of a neuron over all steps, by layer."""
+        return {name: float(s.double().mean()) * len(s) for name, s in self.spikes.items()}
+
+
+def convert(
+    q: nn.Module,
+    mode: Literal["binary", "rate"] = "binary",
+    *,
+    exact: Literal["float", "integer"] = "float",
+    order: Literal["lsb", "msb"] = "lsb",
+    steps: int | None = None,
+    bias_shift: bool = True,
+) -> SpikingNetwork:
+    """Return the spiking network of a quantized one.
+
+    Parameters
+    ----------
+    q : torch.nn.Module
+        From :func:`optlab.adapters.snn.quantize`, in evaluation mode. It is copied.
+    mode : {"binary", "rate"}
+        Spikes as bits, exact in T steps; or the usual integrate-and-fire neurons, for comparison.
+    exact : {"float", "integer"}
+        Arithmetic of the module, or whole numbers (binary codes only), in which equality holds to the bit.
+    order : {"lsb", "msb"}
+        Which bit is sent first.
+    steps : int or None
+        Steps of a rate code; None: T.
+    bias_shift : bool
+        False leaves biases as they are, which is wrong: for comparison only.
+
+    Raises
+    ------
+    ProblemError
+        When q has no quantized activations, an operation without spiking form, batch normalization in training mode,
+        or weights that are not finite.
+    OptionError
+        When an option does not fit.
+    """
+    if exact not in {"float", "integer"}:
+        raise OptionError(f"exact is {exact!r}; 'float' or 'integer' is needed")
+    if exact == "integer" and (mode != "binary" or not bias_shift):
+        raise OptionError("exact is 'integer'; mode='binary' with bias_shift=True is needed")
+    check_finite(q)
+    traced = trace(copy.deepcopy(q))
+    check_operations(traced)
+    own = _steps_of(traced)
+    if mode == "binary" and steps not in {None, own}:
+        raise OptionError(f"steps is {steps!r}; a binary code of this network has {own}")
+    coding = Coding(own if steps is None else steps, mode, order)
+    whole = IntegerNetwork(traced, coding) if exact == "integer" else None
+    return SpikingNetwork(traced, coding, bias_shift, whole)
+
+
+def _steps_of(traced: fx.GraphModule) -> int:
+    """Return T of a quantized network in evaluation mode; refuse what cannot be converted."""
+    modules = dict(traced.named_modules())
+    for node in traced.graph.nodes:
+        if is_relu(node, modules):
+            raise ProblemError(f"{node.target} is a ReLU; quantize the model first")
+    neurons = [m for m in modules.values() if isinstance(m, QuantizedReLU)]
+    if not neurons:
+        raise ProblemError("the model has no quantized activations; call quantize first")
+    for name, module in modules.items():
+        if isinstance(module, NORMS) and (module.training or module.running_mean is None):
+            raise ProblemError(
+                f"{name} is a {type(module).__name__} that normalizes by the batch; call eval(), with running "
+                "statistics"
+            )
+        if isinstance(module, nn.modules.dropout._DropoutNd) and module.training:
+            raise ProblemError(f"{name} is dropout in training mode; call eval()")
+    ladder = {neuron.steps for neuron in neurons}
+    if len(ladder) > 1:
+        raise ProblemError(
+            f"layers have different steps, {sorted(ladder)}; quantize with one number"
+        )
+    return ladder.pop()
+
+
+class SpikingNetwork:
+    """A network of spiking neurons; ``net(x)`` returns the accumulated output potentials.
+
+    The input is a constant current into the first layer (direct encoding). A binary neuron accumulates for T steps,
+    then fires T spikes, the bits of its code; currents are the layers applied to the spikes of one step, each worth
+    lam / S. Layers work one after the other, so one image needs T steps per neuron layer on its longest path, and
+    a pipeline of layers takes a new image every T steps.
+    """
+
+    def __init__(
+        self,
+        traced: fx.GraphModule,
+        coding: Coding,
+        bias_shift: bool = True,
+        whole: IntegerNetwork | None = None,
+    ) -> None:
+        self.traced = traced
+        self.coding = coding
+        self.bias_shift = bias_shift
+        self.whole = whole
+
+    @torch.no_grad()
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the output potentials (logits), shape (N, classes)."""
+        return self.run(x)[0]
+
+    @torch.no_grad()
+    def run(self, x: torch.Tensor) -> tuple[torch.Tensor, Trace]:
+        """Return the output potentials and the spikes."""
+        if self.whole is not None:
+            logits, denominator, fired = self.whole.run(x)
+            return logits.double() / denominator, Trace(fired)
+        spikes = Trace()
+        output = _Simulation(self, spikes).run(x)
+        return self._integrated(output), spikes
+
+    @torch.no_grad()
+    def mismatches(self, x: torch.Tensor) -> dict[str, int]:
+        """Return, by layer, how many neurons fire another code than the quantized network's."""
+        if self.coding.mode != "binary":
+            raise OptionError(
+                "mode is 'rate', which has no codes to compare; convert with mode='binary'"
+            )
+        _, trace_ = self.run(x)
+        wanted = self._codes(x)
+        return {
+            name: int((self.coding.decode(spikes) != wanted[name]).sum())
+            for name, spikes in trace_.spikes.items()
+        }
+
+    def _codes(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the codes of the quantized network in the same arithmetic."""
+        if self.whole is not None:
+            codes = self.whole.run(x, spiking=False)[2]
+            return {name: code[0] for name, code in codes.items()}
+        wanted: dict[str, torch.Tensor] = {}
+        hooks = [
+            module.register_forward_hook(_keep(wanted, name))
+            for name, module in self.traced.named_modules()
+            if isinstance(module, QuantizedReLU)
+        ]
+        try:
+            self.traced(x)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return wanted
+
+    @torch.no_grad()
+    def quantized_logits(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the logits of the quantized network in the same arithmetic."""
+        if self.whole is None:
+            logits: torch.Tensor = self.traced(x)
+            return logits
+        whole, denominator, _ = self.whole.run(x, spiking=False)
+        return whole.double() / denominator
+
+    @property
+    def latency(self) -> int:
+        """Steps from an image to its logits: T for every neuron layer on the longest path."""
+        depth: dict[fx.Node, int] = {}
+        modules = dict(self.traced.named_modules())
+        for node in self.traced.graph.nodes:
+            before = max((depth[given] for given in node.all_input_nodes), default=0)
+            fires = node.op == "call_module" and isinstance(
+                modules[str(node.target)], QuantizedReLU
+            )
+            depth[node] = before + fires
+        return self.coding.steps * max(depth.values())
+
+    def _integrated(self, value: Any) -> torch.Tensor:
+        return self.coding.accumulate(value.values) if isinstance(value, Stream) else value
+
+
+def _keep(codes: dict[str, torch.Tensor], name: str) -> Any:
+    def hook(module: QuantizedReLU, inputs: tuple[torch.Tensor, ...], _output: Any) -> None:
+        codes[name] = module.codes(inputs[0])
+
+    return hook
+
+
+class _Simulation(fx.Interpreter):
+    """Runs the graph on streams: layers at every step, neurons over all of them."""
+
+    def __init__(self, network: SpikingNetwork, spikes: Trace) -> None:
+        super().__init__(network.traced)
+        self.network, self.coding, self.spikes = network, network.coding, spikes
+        self.levels = network.coding.levels
+
+    def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        module = self.fetch_attr(target)
+        if isinstance(module, QuantizedReLU):
+            return self._neurons(str(target), module, args[0])
+        if not isinstance(args[0], Stream):
+            return module(*args, **kwargs)
+        current = args[0].values
+        flat = self._layer(module)(current.flatten(0, 1))
+        return Stream(flat.unflatten(0, current.shape[:2]))
+
+    def call_function(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if target in ADDITIONS:
+            return self._sum(args[0], args[1])
+        return self._each_step(target, args, kwargs)
+
+    def call_method(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if target == "add":
+            return self._sum(args[0], args[1])
+        return self._each_step(getattr(torch.Tensor, target), args, kwargs)
+
+    def _each_step(self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if not isinstance(args[0], Stream):
+            return operation(*args, **kwargs)
+        return Stream(torch.stack([operation(c, *args[1:], **kwargs) for c in args[0].values]))
+
+    def _sum(self, a: Any, b: Any) -> Any:
+        if not (isinstance(a, Stream) or isinstance(b, Stream)):
+            return a + b
+        # A constant current beside spikes is spread over the steps like a bias.
+        first, second = (v.values if isinstance(v, Stream) else v / self.levels for v in (a, b))
+        return Stream(first + second)
+
+    def _neurons(self, name: str, module: QuantizedReLU, current: Any) -> Stream:
+        lam = module.along_channels(
+            current.values[0] if isinstance(current, Stream) else current
+        )
+        if self.coding.mode == "binary":
+            # The very expression of the quantized activation, so that equal currents give equal codes.
+            spikes = self.coding.fire(module.potential(self.network._integrated(current)))
+        else:
+            steps = self.coding.steps
+            currents = (
+                current.values
+                if isinstance(current, Stream)
+                else (current / steps).expand(steps, *current.shape)
+            )
+            spikes = self.coding.integrate_and_fire(currents * (self.levels / lam))
+        self.spikes.spikes[name] = spikes
+        return Stream(spikes * (lam / self.levels))
+
+    def _layer(self, module: Any) -> Any:
+        """Return the layer with the constant that it adds at every step."""
+        norm = isinstance(module, NORMS)
+        if not (
+            self.network.bias_shift and (norm or getattr(module, "bias", None) is not None)
+        ):
+            return module
+        shifted = copy.copy(module)
+        shifted._parameters = dict(module._parameters)
+        if norm and module.weight is None:
+            shifted._parameters["weight"] = nn.Parameter(torch.ones_like(module.running_mean))
+        constant = shifted_offset if norm else shifted_bias
+        bias = constant(module if norm else module.bias, self.levels)
+        shifted._parameters["bias"] = nn.Parameter(bias)
+        return shifted
