@@ -40,7 +40,7 @@ ATTACKED = 100
 """Images, of those that are classified rightly."""
 
 METHODS = ("zo", "zo-sign", "zo-adam", "cma-es")
-BOUNDS = {"digits": 0.15, "fashion-mnist": 0.05, "cifar10": 0.02}
+BOUNDS = {"digits": 0.15, "fashion-mnist": 0.1, "cifar10": 0.02}
 """On the change of a pixel, in units of its range."""
 
 WHITE_BOX = 20
