@@ -44,6 +44,7 @@ from optlab.methods.zeroth.zeroth_order import AbstractZerothOrder
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from optlab.core.control import Limits
     from optlab.core.method import WarmStart
     from optlab.core.oracle import Oracle
     from optlab.methods.zeroth.estimators import AbstractEstimator
@@ -155,19 +156,18 @@ class DeepZero(AbstractZerothOrder):
     def queries_per_step(self, scene: Scene) -> int:
         """Return |S| + 1."""
         active = sum(self._share(b) for b in _blocks(scene))
-        free = scene.n if scene.domain.free is None else scene.domain.free.size
-        return self.chosen(scene).queries(scene.n, np.arange(min(active, free)))
+        return self.chosen(scene).queries(scene.n, np.arange(min(active, scene.free.size)))
 
     def queries_before(self) -> int:
         """Return the evaluations that the ratios take before the first step."""
         return 0 if self.mask == "uniform" else 2 * (self.grasp_directions + 1)
 
-    def _horizon(self, oracle: Oracle, scene: Scene) -> int | None:
+    def _horizon(self, limits: Limits, scene: Scene) -> int | None:
         """Take the evaluations for the ratios off the budget."""
-        found = super()._horizon(oracle, scene)
-        if oracle.limits.max_eval is None or found is None:
+        found = super()._horizon(limits, scene)
+        if limits.max_eval is None or found is None:
             return found
-        left = max(0, oracle.limits.max_eval - self.queries_before())
+        left = max(0, limits.max_eval - self.queries_before())
         return min(found, max(1, left // self.queries_per_step(scene)))
 
     def _share(self, block: Block) -> int:
@@ -216,11 +216,8 @@ class DeepZero(AbstractZerothOrder):
 
     def _estimated(self, state: State, estimate: Estimate, sight: Sight) -> State:
         """Step; say that the error is not known where a mask hides part of the gradient."""
-        free = (
-            state.scene.n if state.scene.domain.free is None else state.scene.domain.free.size
-        )
         active = self._active(state)
-        if active is not None and active.size < free:
+        if active is not None and active.size < state.scene.free.size:
             estimate = replace(estimate, standard_error=math.nan)
         return super()._estimated(state, estimate, sight)
 

@@ -15,19 +15,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
 from optlab.core.asktell import Query
-from optlab.core.method import AbstractMethod, WarmStart
-from optlab.core.progress import Column, Progress
 from optlab.core.shifts import DenseShifts
 from optlab.core.status import StopReason
 from optlab.errors import EvaluationError, OptionError
 from optlab.methods.zeroth.calibration import calibrated, wants_rates
-from optlab.methods.zeroth.domain import Domain
 from optlab.methods.zeroth.rules import SGD, AbstractRule, Signal
+from optlab.methods.zeroth.run import AbstractRun, need_positive
 from optlab.methods.zeroth.schedules import AbstractSchedule, Constant, Cosine
 from optlab.methods.zeroth.sight import Sight
 from optlab.methods.zeroth.state import (
@@ -37,10 +35,10 @@ from optlab.methods.zeroth.state import (
     Shown,
     State,
     Trial,
-    natural_scale,
 )
 
 if TYPE_CHECKING:
+    from optlab.core.method import WarmStart
     from optlab.core.oracle import Oracle
     from optlab.methods.zeroth.estimators.base import Estimate
     from optlab.typing import Vector
@@ -81,7 +79,7 @@ class Turned(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AbstractDescent(AbstractMethod[State]):
+class AbstractDescent(AbstractRun[State]):
     """Rule, rate and projection; where the gradient comes from is a subclass's business."""
 
     rule: AbstractRule = SGD()  # noqa: RUF009 - frozen
@@ -93,41 +91,16 @@ class AbstractDescent(AbstractMethod[State]):
     schedule: AbstractSchedule | None = None
     """Factors on ``learning_rate``; None: a cosine where the limits tell the number of steps, else constant."""
 
-    scale: Vector | None = None
-    """(n,) natural size of a step in each variable, or a number; None: a tenth of the distance of its bounds, else the
-    power of ten of a start value of 10 and more, else 1 (and 1 for learning tasks without bounds)."""
-
-    max_epochs: float | None = None
-    """Passes through the samples after which the run ends; None: no limit."""
-
     patience: int = 3
     """Consecutive estimates of the gradient whose norm plus two standard errors must be at most ``tol``."""
 
-    columns: ClassVar[tuple[Column, ...]] = (
-        Column("gnorm", "|g|"),
-        Column("gnorm_se", "+-", "{:>8.1e}"),
-        Column("rate", "rate", "{:>8.1e}"),
-    )
     records: ClassVar[tuple[type, ...]] = RECORDS
-
-    @property
-    def default_max_iter(self) -> int:  # type: ignore[override]
-        """Limit on iterations when the caller gives none; epochs are a limit, too."""
-        return 100_000 if self.max_epochs is None else 10**9
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("learning_rate", "max_epochs"):
-            value = getattr(self, name)
-            if value is not None and not 0.0 < value < math.inf:
-                raise OptionError(f"{name} is {value!r}; a positive number or None is needed")
+        need_positive(self, "learning_rate")
         if self.patience < 1:
             raise OptionError(f"patience is {self.patience!r}; at least 1 is needed")
-        if self.scale is not None:
-            scale = np.array(self.scale, dtype=np.float64)
-            if not np.all((scale > 0.0) & (scale < np.inf)):
-                raise OptionError("scale must be positive and finite in every variable")
-            object.__setattr__(self, "scale", scale)
 
     # Verbs ----------------------------------------------------------------------------------------
 
@@ -140,92 +113,19 @@ class AbstractDescent(AbstractMethod[State]):
         warm: WarmStart | None = None,  # noqa: ARG002 - its point is x0
     ) -> State:
         """Project the start; evaluates nothing."""
-        domain = Domain.of(oracle)
-        x = domain.project(x0)
-        scene = self._scene(oracle, domain, int(rng.integers(2**63)))
-        memory = self.rule.start(oracle.n)
-        ended = StopReason.MAX_ITER if scene.last_step == 0 else None
-        return State(scene=scene, x=x, shown=Shown(x=x), memory=memory, ended=ended)
-
-    def _scene(self, oracle: Oracle, domain: Domain, seed: int) -> Scene:
-        sampled = oracle.problem.sampled
-        epoch = 1 if sampled is None else max(1, sampled.steps_per_epoch)
-        if self.max_epochs is not None and sampled is None:
-            raise OptionError(
-                "max_epochs is for objectives that are averages over samples; give max_iter or max_eval"
-            )
-        last = None if self.max_epochs is None else math.ceil(self.max_epochs * epoch)
-        scale = natural_scale(oracle, sampled=sampled is not None)
-        if self.scale is not None:
-            if self.scale.shape not in ((), (oracle.n,)):
-                raise OptionError(
-                    f"scale has shape {self.scale.shape}; ({oracle.n},) or one number is needed"
-                )
-            scale = np.array(np.broadcast_to(self.scale, oracle.n))
-        scene = Scene(
-            seed=seed,
-            domain=domain,
-            scale=scale,
-            horizon=None,
-            evaluations=oracle.limits.max_eval,
-            last_step=last,
-            steps_per_epoch=epoch,
-            sampled=sampled is not None,
-            noisy=self._is_noisy(oracle),
-            blocks=() if sampled is None else sampled.blocks,
-        )
-        scene = replace(scene, horizon=self._horizon(oracle, scene))
-        if self.base_rate(scene) is None:
-            if self.schedule is not None:
-                raise OptionError(
-                    "a schedule is given without learning_rate; rates that are searched follow no schedule"
-                )
-        else:
+        scene = self.scene(oracle, int(rng.integers(2**63)))
+        if self.base_rate(scene) is not None:
             self._factor(0, scene)  # a schedule that lacks the horizon says so now
-        return scene
-
-    def _is_noisy(self, oracle: Oracle) -> bool:
-        return oracle.problem.noisy
-
-    def _horizon(self, oracle: Oracle, scene: Scene) -> int | None:
-        """Return the number of steps that the limits allow."""
-        limits = oracle.limits
-        known = [] if scene.last_step is None else [scene.last_step]
-        if limits.max_iter is not None and limits.max_iter != self.default_max_iter:
-            known.append(limits.max_iter)
-        per_step = self.queries_per_step(scene)
-        if limits.max_eval is not None and per_step > 0:
-            known.append(limits.max_eval // per_step)
-        return min(known, default=None)
+        elif self.schedule is not None:
+            raise OptionError(
+                "a schedule is given without learning_rate; rates that are searched follow no schedule"
+            )
+        x = scene.domain.project(x0)
+        return State(scene=scene, x=x, shown=Shown(x=x), memory=self.rule.start(oracle.n))
 
     def queries_per_step(self, scene: Scene) -> int:  # noqa: ARG002
         """Return the evaluations of the objective in a step whose length is not searched."""
         return 0
-
-    def progress(self, state: State) -> Progress:
-        """Report a point and what is known of it; it is feasible by construction."""
-        shown = state.shown
-        return Progress(
-            x=shown.x,
-            f=shown.f,
-            primal=0.0,
-            dual=None,
-            step=shown.step,
-            extras={"gnorm": shown.gnorm, "gnorm_se": shown.gnorm_se, "rate": state.rate},
-        )
-
-    def stop(self, state: State) -> StopReason | None:
-        """End when a step has found a reason."""
-        return state.ended
-
-    def memory(self, state: State) -> dict[str, Any]:
-        """Return the last estimate of the gradient's norm, its standard error, and the evaluations."""
-        return {
-            "estimated_gradient_norm": state.shown.gnorm,
-            "standard_error": state.shown.gnorm_se,
-            "queries": state.queries,
-            "steps": state.k,
-        }
 
     # A step ---------------------------------------------------------------------------------------
 
@@ -318,11 +218,7 @@ class AbstractDescent(AbstractMethod[State]):
             by_chance = state.trial.by_chance
             base = calibrated(state, self.rule.carry, by_chance=by_chance)
             state = replace(state, base=base)
-        last = state.scene.last_step
-        ended = StopReason.MAX_ITER if last is not None and k >= last else state.ended
-        return replace(
-            state, x=x, shown=shown, k=k, phase=Phase.ESTIMATE, trial=None, ended=ended
-        )
+        return replace(state, x=x, shown=shown, k=k, phase=Phase.ESTIMATE, trial=None)
 
     # The search -----------------------------------------------------------------------------------
 

@@ -32,11 +32,12 @@ import numpy as np
 
 from optlab.core.control import BudgetSpent
 from optlab.core.guards import NOTHING
-from optlab.core.method import AbstractMethod, MethodInfo, WarmStart
-from optlab.core.progress import Column, Progress
+from optlab.core.method import MethodInfo, WarmStart
+from optlab.core.progress import Progress
 from optlab.core.registry import register
 from optlab.core.status import StopReason
-from optlab.errors import EvaluationError, OptionError
+from optlab.errors import EvaluationError
+from optlab.methods.zeroth.run import AbstractEpochs, need_positive
 from optlab.methods.zeroth.schedules import AbstractSchedule, Constant, Cosine
 from optlab.typing import Vector
 
@@ -141,7 +142,7 @@ class MeZOState:
     )
 )
 @dataclass(frozen=True, kw_only=True)
-class MeZO(AbstractMethod[MeZOState]):
+class MeZO(AbstractEpochs[MeZOState]):
     """MeZO ([MGN23]) with any schedule; see the module."""
 
     smoothing: float = 1e-3
@@ -156,25 +157,11 @@ class MeZO(AbstractMethod[MeZOState]):
     weight_decay: float = 0.0
     """d"""
 
-    max_epochs: int | None = None
-    """Passes over the samples; None: no limit."""
-
-    columns = (
-        Column("gnorm", "|grad|", "{:>9.2e}"),
-        Column("gnorm_se", "+-", "{:>8.1e}"),
-        Column("rate", "rate", "{:>8.1e}"),
-    )
-    default_max_iter = 100_000
     records: ClassVar[tuple[type, ...]] = (MeZOState, Trail)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.smoothing > 0.0:
-            raise OptionError(f"smoothing is {self.smoothing!r}; a positive number is needed")
-        if self.learning_rate is not None and not self.learning_rate > 0.0:
-            raise OptionError(
-                f"learning_rate is {self.learning_rate!r}; a positive number or None is needed"
-            )
+        need_positive(self, "smoothing", "learning_rate")
 
     def init(
         self,
@@ -185,7 +172,9 @@ class MeZO(AbstractMethod[MeZOState]):
         warm: WarmStart | None = None,  # noqa: ARG002
     ) -> MeZOState:
         """Draw the root of all seeds; nothing is evaluated."""
-        return MeZOState(int(rng.integers(2**62)), *self._ends(oracle))
+        last = self.last_step(oracle.task.steps_per_epoch)
+        horizon = self.horizon(oracle.limits, last, per_step=2)
+        return MeZOState(int(rng.integers(2**62)), horizon, last)
 
     def step(self, oracle: Any, state: MeZOState) -> MeZOState:
         """Probe both ways along a direction and move along it."""
@@ -281,16 +270,6 @@ class MeZO(AbstractMethod[MeZOState]):
         if self.weight_decay:
             task.decay(1.0 - rate * self.weight_decay)
         task.shift(_direction(state.root, state.k - 1), -rate * state.slope)
-
-    def _ends(self, door: Any) -> tuple[int | None, int | None]:
-        """Return the number of steps that all limits allow, and that of the epochs alone."""
-        limits = door.limits
-        epochs = (
-            None if self.max_epochs is None else self.max_epochs * door.task.steps_per_epoch
-        )
-        evaluations = None if limits.max_eval is None else limits.max_eval // 2
-        ends = [int(end) for end in (limits.max_iter, evaluations, epochs) if end is not None]
-        return min(ends, default=None), epochs
 
 
 def _direction(root: int, k: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,13 +12,13 @@ import numpy as np
 from optlab.core.sampled import Block
 from optlab.core.status import StopReason
 from optlab.methods.zeroth.domain import Domain
-from optlab.typing import Vector
+from optlab.typing import Indices, Vector
 
 if TYPE_CHECKING:
     from optlab.core.oracle import Oracle
     from optlab.methods.zeroth.rules import Memory
 
-__all__ = ["RECORDS", "Phase", "Scene", "Shown", "State", "Trial"]
+__all__ = ["RECORDS", "AbstractState", "Phase", "Scene", "Shown", "State", "Trial"]
 
 
 class Phase:
@@ -66,6 +67,11 @@ class Scene:
     def n(self) -> int:
         """Number of variables."""
         return self.scale.size
+
+    @property
+    def free(self) -> Indices:
+        """The variables that can move."""
+        return np.flatnonzero(self.domain.lb < self.domain.ub)
 
     def generator(self, k: int, purpose: int = 0) -> np.random.Generator:
         """Return the random numbers of step k.
@@ -120,8 +126,8 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State:
-    """Where a run is."""
+class AbstractState(ABC):
+    """Where a run is: what the states of all methods have."""
 
     scene: Scene
     x: Vector
@@ -130,6 +136,22 @@ class State:
     shown: Shown
     k: int = 0
     """Steps done."""
+
+    queries: int = 0
+    """Evaluations so far."""
+
+    ended: StopReason | None = None
+    """Why a step has ended the run."""
+
+    @property
+    @abstractmethod
+    def rate(self) -> float:
+        """The rate of the steps; nan: none yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State(AbstractState):
+    """Where a descent with a rule is."""
 
     phase: str = Phase.ESTIMATE
     memory: Memory = field(default_factory=dict[str, Vector])
@@ -160,13 +182,8 @@ class State:
     below: int = 0
     """Consecutive estimates whose norm is below the tolerance with confidence."""
 
-    queries: int = 0
-    """Evaluations so far."""
-
     store: dict[str, Vector] = field(default_factory=dict[str, Vector])
     """Arrays that a method adds."""
-
-    ended: StopReason | None = None
 
 
 RECORDS = (State, Scene, Shown, Trial, Domain, Block)

@@ -10,6 +10,7 @@ small; the point is never called stationary.
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -41,9 +42,9 @@ class AbstractZerothOrder(AbstractDescent, AbstractAskTell[State]):
     smoothing_schedule: AbstractSchedule | None = None
     """Factors on the estimator's smoothing; None: none."""
 
+    @abstractmethod
     def suited(self, scene: Scene) -> AbstractEstimator:
         """Return the estimator for a scene where none is given."""
-        raise NotImplementedError
 
     def chosen(self, scene: Scene) -> AbstractEstimator:
         """Return the estimator that was given, or the one for the scene."""

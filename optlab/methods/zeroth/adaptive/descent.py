@@ -21,6 +21,7 @@ import numpy as np
 from optlab.core.shifts import DenseShifts
 from optlab.methods.zeroth.adaptive.pairs import ROOM, coordinate_pairs, pair_steps, parabolas
 from optlab.methods.zeroth.adaptive.state import Descent, Phase, State, Told
+from optlab.methods.zeroth.state import Shown
 
 if TYPE_CHECKING:
     from optlab.core.shifts import AbstractShifts
@@ -103,14 +104,14 @@ def gradient_shifts(state: State, memory: Descent) -> AbstractShifts:
 
     One for each direction; where values have errors two, and the point itself twice, which tells the noise.
     """
-    setting, domain = state.setting, state.setting.domain
-    free = setting.free
+    scene, domain = state.scene, state.scene.domain
+    free = scene.free
     if _along_coordinates(state, memory):
-        return coordinate_pairs(setting, 2, *_coordinate_steps(state, memory))
-    u = _directions(setting.generator(state.k), free.size)
-    ahead = np.zeros((len(u), setting.n))
-    ahead[:, free] = memory.smoothing * (setting.scale * memory.shape)[free] * u
-    here = np.zeros((2 if memory.paired else 1, setting.n))
+        return coordinate_pairs(scene, 2, *_coordinate_steps(state, memory))
+    u = _directions(scene.generator(state.k), free.size)
+    ahead = np.zeros((len(u), scene.n))
+    ahead[:, free] = memory.smoothing * (scene.scale * memory.shape)[free] * u
+    here = np.zeros((2 if memory.paired else 1, scene.n))
     rows = [here, ahead, -ahead] if memory.paired else [here, ahead]
     points = state.x + np.concatenate(rows)
     return DenseShifts(np.clip(points, domain.lb, domain.ub, out=points) - state.x)
@@ -118,13 +119,13 @@ def gradient_shifts(state: State, memory: Descent) -> AbstractShifts:
 
 def _along_coordinates(state: State, memory: Descent) -> bool:
     """Whether the directions are the coordinates: for few variables and values with errors."""
-    return memory.paired and state.setting.free.size <= FEW
+    return memory.paired and state.scene.free.size <= FEW
 
 
 def _coordinate_steps(state: State, memory: Descent) -> tuple[Vector, Vector]:
-    setting = state.setting
-    size = memory.smoothing * setting.scale * memory.shape
-    return pair_steps(setting, state.x, size[setting.free])
+    scene = state.scene
+    size = memory.smoothing * scene.scale * memory.shape
+    return pair_steps(scene, state.x, size[scene.free])
 
 
 def _directions(rng: np.random.Generator, m: int) -> Vector:
@@ -166,8 +167,10 @@ def gradient_told(state: State, memory: Descent, told: Told) -> State:
     else:
         estimate = _from_single(memory, told.shifts.rows(1), told.values[1:] - base)
     norm, se = _gradient_norm(state, memory, estimate)
-    state = replace(state, base=base, direction=estimate.direction, gnorm=norm, gnorm_se=se)
-    state = replace(state, f=_mean(state, base), shown=state.x)
+    shown = Shown(
+        x=state.x, f=_mean(state, base), gnorm=norm, gnorm_se=se, step=state.shown.step
+    )
+    state = replace(state, base=base, direction=estimate.direction, shown=shown)
     wider = _wider(state, memory, estimate.second) if memory.paired else memory
     length = _rms(state, estimate.direction)
     if length == 0.0:
@@ -184,8 +187,8 @@ def gradient_told(state: State, memory: Descent, told: Told) -> State:
 def longest_rate(state: State, direction: Vector) -> float:
     """Return the rate at which the step meets a share of the distance of its bounds; inf without bounds."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        rates = ROOM * state.setting.domain.width / np.abs(direction)
-    return float(np.nanmin(rates[state.setting.free]))
+        rates = ROOM * state.scene.domain.width / np.abs(direction)
+    return float(np.nanmin(rates[state.scene.free]))
 
 
 def _from_single(memory: Descent, shifts: Vector, rises: Vector) -> _Estimate:
@@ -210,12 +213,12 @@ def _from_pairs(state: State, memory: Descent, shifts: Vector, rises: Vector) ->
 
 def _from_coordinates(state: State, memory: Descent, rises: Vector) -> _Estimate:
     """Combine parabolas along the coordinates."""
-    setting, h = state.setting, memory.smoothing
-    m, size = setting.free.size, (setting.scale * memory.shape)[setting.free]
+    scene, h = state.scene, memory.smoothing
+    m, size = scene.free.size, (scene.scale * memory.shape)[scene.free]
     first, second = (step / size for step in _coordinate_steps(state, memory))
     g, c = parabolas(first, second, rises[:m], rises[m:])
-    direction = np.zeros(setting.n)
-    direction[setting.free] = size * g
+    direction = np.zeros(scene.n)
+    direction[scene.free] = size * g
     error = 0.5 * m * (state.noise / h) ** 2
     cut = (first != -second) | ~np.isfinite(rises[:m] + rises[m:])
     return _Estimate(direction, float(g @ g) - error, m, np.where(cut, np.nan, c * first**2))
@@ -236,15 +239,15 @@ def _wider(state: State, memory: Descent, second: Vector) -> Descent:
     A displacement h_i along coordinate i then has h_i^2 proportional to 1 / H_ii: the metric of a diagonal Newton step.
     """
     bent = np.where(np.isfinite(second), np.abs(second), BENT * state.noise)
-    free = state.setting.free
+    free = state.scene.free
     if second.size < free.size:
         bent = np.full(free.size, bent.mean())
     # The fourth root: half the way to where it should be.
     with np.errstate(divide="ignore"):
         factor = np.clip((BENT * state.noise / bent) ** 0.25, 1.0 / CHANGE, CHANGE)
     factor = np.where(np.isfinite(factor), factor, 1.0)
-    setting = state.setting
-    room = np.minimum(ROOM * setting.domain.width[free] / setting.scale[free], WIDEST)
+    scene = state.scene
+    room = np.minimum(ROOM * scene.domain.width[free] / scene.scale[free], WIDEST)
     sizes = np.minimum(memory.smoothing * memory.shape[free] * factor, room)
     mean = _geometric_mean(sizes)
     shape = memory.shape.copy()
@@ -254,8 +257,8 @@ def _wider(state: State, memory: Descent, second: Vector) -> Descent:
 
 def _gradient_norm(state: State, memory: Descent, estimate: _Estimate) -> tuple[float, float]:
     """Return the Euclidean norm of the gradient and its standard error, in the user's variables."""
-    free, q = state.setting.free, estimate.q
-    m, scale = free.size, (state.setting.scale * memory.shape)[free]
+    free, q = state.scene.free, estimate.q
+    m, scale = free.size, (state.scene.scale * memory.shape)[free]
     # A random estimate is longer than the gradient: |d|^2 = (m / q) |g|^2 on average.
     share = min(1.0, q / m)
     norm = math.sqrt(share) * float(np.linalg.norm(estimate.direction[free] / scale**2))
@@ -266,20 +269,21 @@ def _gradient_norm(state: State, memory: Descent, estimate: _Estimate) -> tuple[
 
 def _mean(state: State, base: float) -> float:
     """Return what to show as the objective."""
-    if not state.setting.noisy or math.isnan(state.f):
+    mean = state.shown.f
+    if not state.scene.noisy or math.isnan(mean):
         return base
-    return state.f + (1.0 - MEMORY) * (base - state.f)
+    return mean + (1.0 - MEMORY) * (base - mean)
 
 
 def _rms(state: State, direction: Vector) -> float:
     """Return the root mean square of a vector in natural units."""
-    free = state.setting.free
-    return float(np.linalg.norm((direction / state.setting.scale)[free])) / math.sqrt(free.size)
+    free = state.scene.free
+    return float(np.linalg.norm((direction / state.scene.scale)[free])) / math.sqrt(free.size)
 
 
 def step_shifts(state: State, memory: Descent) -> AbstractShifts:
     """Ask for the end of a trial step, and for its middle where the bounds bend the way."""
-    domain, x = state.setting.domain, state.x
+    domain, x = state.scene.domain, state.x
     whole = x - memory.probe * state.direction
     end = domain.project(whole)
     if np.array_equal(end, whole):
@@ -307,16 +311,15 @@ def step_told(state: State, memory: Descent, told: Told) -> State:
     if worse:
         rate = min(rate, max(slope, 0.0) / bend)  # this direction bends more than others
     step = CAUTION * state.left * rate
-    x = state.setting.domain.project(state.x - step * state.direction)
+    x = state.scene.domain.project(state.x - step * state.direction)
     if not memory.paired:
         share = SHARPNESS * memory.rate * _rms(state, state.direction)
         memory = replace(memory, smoothing=min(max(share, LEAST_SMOOTHING), SMOOTHING))
-    length = float(np.linalg.norm(x - state.x))
+    shown = replace(state.shown, step=float(np.linalg.norm(x - state.x)))
     return replace(
         state,
         x=x,
-        shown=x if state.setting.noisy else state.shown,
-        step=length,
+        shown=replace(shown, x=x) if state.scene.noisy else shown,
         k=state.k + 1,
         phase=Phase.GRADIENT,
         descent=memory,

@@ -21,6 +21,7 @@ from optlab.core.status import StopReason
 from optlab.methods.zeroth.adaptive import descent
 from optlab.methods.zeroth.adaptive.pairs import coordinate_pairs, pair_steps, parabolas
 from optlab.methods.zeroth.adaptive.state import Newton, Phase, State, Told
+from optlab.methods.zeroth.state import Shown
 
 if TYPE_CHECKING:
     from optlab.core.shifts import AbstractShifts
@@ -70,48 +71,45 @@ def start(m: int, noise: float) -> Newton:
 def gradient_shifts(state: State, memory: Newton) -> AbstractShifts:
     """Ask for two points along every variable, and for the point itself where it is not known."""
     here = 0 if math.isfinite(state.base) else 1
-    return coordinate_pairs(state.setting, here, *_steps(state, memory))
+    return coordinate_pairs(state.scene, here, *_steps(state, memory))
 
 
 def _steps(state: State, memory: Newton) -> tuple[Vector, Vector]:
-    setting = state.setting
-    return pair_steps(setting, state.x, memory.smoothing * setting.scale[setting.free])
+    scene = state.scene
+    return pair_steps(scene, state.x, memory.smoothing * scene.scale[scene.free])
 
 
 def gradient_told(state: State, memory: Newton, told: Told, tol: float) -> State:
     """Fit a parabola along every variable, update B, solve for the direction."""
     told.need(state.x, 2)
-    setting, free = state.setting, state.setting.free
+    scene, free = state.scene, state.scene.free
     m, values = free.size, told.values
     base = state.base if math.isfinite(state.base) else float(values[0])
     if not math.isfinite(base):
         told.need(state.x, values.size)
-    scale = setting.scale[free]
+    scale = scene.scale[free]
     a, b = (step / scale for step in _steps(state, memory))
     g, c = parabolas(a, b, values[-2 * m : -m] - base, values[-m:] - base)
     B = _updated(memory, g) if memory.B.size else _diagonal(c)
     x = state.x[free]
-    held = ((x <= setting.domain.lb[free]) & (g > 0.0)) | (
-        (x >= setting.domain.ub[free]) & (g < 0.0)
+    held = ((x <= scene.domain.lb[free]) & (g > 0.0)) | (
+        (x >= scene.domain.ub[free]) & (g < 0.0)
     )
     step = np.zeros(m)
     step[~held] = _solved(B[np.ix_(~held, ~held)], g[~held])
     step *= min(1.0, LONGEST_STEP / max(float(np.abs(step).max(initial=0.0)), 1e-300))
-    direction = np.zeros(setting.n)
+    direction = np.zeros(scene.n)
     direction[free] = scale * step
-    gradient = np.zeros(setting.n)
+    gradient = np.zeros(scene.n)
     gradient[free] = g / scale
-    norm = setting.domain.stationarity(state.x, gradient)
+    norm = scene.domain.stationarity(state.x, gradient)
     se = state.noise / memory.smoothing * math.sqrt(float(np.sum(0.5 / scale**2)))
     small = norm + CONFIDENCE * se <= tol
     return replace(
         state,
         base=base,
-        f=base,
-        shown=state.x,
+        shown=Shown(x=state.x, f=base, gnorm=norm, gnorm_se=se, step=state.shown.step),
         direction=direction,
-        gnorm=norm,
-        gnorm_se=se,
         phase=Phase.STEP,
         newton=replace(memory, B=B, gradient=g),
         ended=StopReason.CONVERGED if small else None,
@@ -151,17 +149,17 @@ def _solved(B: Vector, g: Vector) -> Vector:
 
 def step_shifts(state: State, memory: Newton) -> AbstractShifts:
     """Ask for the candidates; where there are rows, also for projected steps against the gradient, which always descend."""
-    setting, domain = state.setting, state.setting.domain
+    scene, domain = state.scene, state.scene.domain
     lengths = [memory.reach * t for t in LENGTHS]
     if not domain.has_rows:
         ends = [domain.project(state.x - t * state.direction) for t in lengths]
         return DenseShifts(np.stack(ends) - state.x)
-    free = setting.free
+    free = scene.free
     diagonal = np.maximum(np.diag(memory.B), 1e-300)
-    weights = setting.scale**-2.0
+    weights = scene.scale**-2.0
     weights[free] *= diagonal
-    steepest = np.zeros(setting.n)
-    steepest[free] = setting.scale[free] * memory.gradient / diagonal
+    steepest = np.zeros(scene.n)
+    steepest[free] = scene.scale[free] * memory.gradient / diagonal
     ends = [
         domain.project(state.x - t * d, weights)
         for d in (state.direction, steepest)
@@ -175,21 +173,19 @@ def step_told(state: State, memory: Newton, told: Told) -> State:
     values = np.where(np.isfinite(told.values), told.values, np.inf)
     best = int(values.argmin())
     state = replace(state, k=state.k + 1)
-    if values[best] < state.base - MARGIN * state.noise * state.setting.noisy:
+    if values[best] < state.base - MARGIN * state.noise * state.scene.noisy:
         step = told.shifts.rows(best, best + 1)[0]
-        x = state.setting.domain.project(state.x + step)
-        free = state.setting.free
-        s = (x - state.x)[free] / state.setting.scale[free]
+        x = state.scene.domain.project(state.x + step)
+        free = state.scene.free
+        s = (x - state.x)[free] / state.scene.scale[free]
         memory = replace(memory, s=s, reach=1.0, vain=0)
         f = float(values[best])
         return replace(
             state,
             x=x,
-            shown=x,
-            f=f,
+            shown=replace(state.shown, x=x, f=f, step=float(np.linalg.norm(step))),
             # The lowest of noisy values is too low.
-            base=math.nan if state.setting.noisy else f,
-            step=float(np.linalg.norm(step)),
+            base=math.nan if state.scene.noisy else f,
             phase=Phase.GRADIENT,
             newton=memory,
         )
@@ -197,7 +193,7 @@ def step_told(state: State, memory: Newton, told: Told) -> State:
     if memory.vain % 2:
         return replace(state, newton=replace(memory, reach=SHORTER))
     coarser = memory.smoothing * COARSER
-    if state.setting.noisy:
+    if state.scene.noisy:
         return _handed_over(state, memory)
     if coarser > COARSEST:
         return replace(state, ended=StopReason.SMALL_STEP)
@@ -207,10 +203,10 @@ def step_told(state: State, memory: Newton, told: Told) -> State:
 
 def _handed_over(state: State, memory: Newton) -> State:
     """Leave to the other way what noise hides from this one, in the metric found so far."""
-    free = state.setting.free
+    free = state.scene.free
     curvature = np.maximum(np.diag(memory.B), 1e-300)
     size = np.sqrt(descent.BENT * state.noise / curvature)
-    shape = np.ones(state.setting.n)
+    shape = np.ones(state.scene.n)
     shape[free] = np.clip(size, FINEST, descent.WIDEST)
-    other = descent.start(state.setting.n, paired=True, shape=shape)
+    other = descent.start(state.scene.n, paired=True, shape=shape)
     return replace(state, phase=Phase.GRADIENT, newton=None, descent=other)

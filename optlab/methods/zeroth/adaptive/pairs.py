@@ -9,7 +9,7 @@ import numpy as np
 from optlab.core.shifts import CoordinateShifts
 
 if TYPE_CHECKING:
-    from optlab.methods.zeroth.adaptive.state import Setting
+    from optlab.methods.zeroth.state import Scene
     from optlab.typing import Vector
 
 __all__ = ["ROOM", "coordinate_pairs", "pair_steps", "parabolas"]
@@ -18,17 +18,17 @@ ROOM = 0.25
 """Longest displacement in units of the distance of the bounds."""
 
 
-def pair_steps(setting: Setting, x: Vector, size: Vector) -> tuple[Vector, Vector]:
+def pair_steps(scene: Scene, x: Vector, size: Vector) -> tuple[Vector, Vector]:
     """Return h and -h for every free variable, or h and 2h away from a bound that is nearer than h; (m,) each.
 
     Parameters
     ----------
-    setting, x
+    scene, x
         The bounds, and the point between them.
     size
         (m,) wanted h.
     """
-    free, domain = setting.free, setting.domain
+    free, domain = scene.free, scene.domain
     up, down = (domain.ub - x)[free], (x - domain.lb)[free]
     h = np.minimum(size, ROOM * (up + down))
     central = (up >= h) & (down >= h)
@@ -37,12 +37,12 @@ def pair_steps(setting: Setting, x: Vector, size: Vector) -> tuple[Vector, Vecto
 
 
 def coordinate_pairs(
-    setting: Setting, here: int, first: Vector, second: Vector
+    scene: Scene, here: int, first: Vector, second: Vector
 ) -> CoordinateShifts:
     """Ask for the point itself so many times, then for the first points, then for the second ones."""
-    free = setting.free
+    free = scene.free
     index = np.concatenate([np.repeat(free[:1], here), free, free])
-    return CoordinateShifts(setting.n, index, np.concatenate([np.zeros(here), first, second]))
+    return CoordinateShifts(scene.n, index, np.concatenate([np.zeros(here), first, second]))
 
 
 def parabolas(a: Vector, b: Vector, at_a: Vector, at_b: Vector) -> tuple[Vector, Vector]:

@@ -11,12 +11,12 @@ import numpy as np
 from optlab.core.asktell import Query
 from optlab.core.sampled import Block
 from optlab.core.shifts import AbstractShifts
-from optlab.core.status import StopReason
 from optlab.errors import EvaluationError
 from optlab.methods.zeroth.domain import Domain
-from optlab.typing import Indices, Vector
+from optlab.methods.zeroth.state import AbstractState, Scene, Shown
+from optlab.typing import Vector
 
-__all__ = ["RECORDS", "Descent", "Newton", "Phase", "Setting", "State", "Told", "query_at"]
+__all__ = ["RECORDS", "Descent", "Newton", "Phase", "State", "Told", "query_at"]
 
 
 class Phase:
@@ -30,51 +30,6 @@ class Phase:
 
     STEP = "step"
     """How far to go along the direction found."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """What stays the same during a run."""
-
-    seed: int
-    """Everything random in step k follows from (seed, k)."""
-
-    domain: Domain
-    scale: Vector
-    """(n,) natural size of a step in each variable; lengths below are in units of it."""
-
-    sampled: bool
-    """Whether queries name a sample."""
-
-    noisy: bool
-    """Whether values at one point may differ, from sample to sample or from call to call."""
-
-    evaluations: int | None
-    """Evaluations that the run may use; None: any number."""
-
-    steps: int | None
-    """Steps that the run may take; None: any number."""
-
-    last_step: int | None
-    """Steps after which the method itself ends the run; None: never."""
-
-    @property
-    def n(self) -> int:
-        """Number of variables."""
-        return self.scale.size
-
-    @property
-    def free(self) -> Indices:
-        """The variables that can move."""
-        return np.flatnonzero(self.domain.lb < self.domain.ub)
-
-    def key(self, k: int) -> int | None:
-        """Return the sample that step k looks at."""
-        return k if self.sampled else None
-
-    def generator(self, k: int) -> np.random.Generator:
-        """Return the random numbers of step k."""
-        return np.random.default_rng([self.seed, k])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,24 +88,11 @@ class Newton:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class State(AbstractState):
     """Where a run is."""
-
-    setting: Setting
-    x: Vector
-    """(n,)"""
-
-    shown: Vector
-    """(n,) the point that ``f`` belongs to."""
-
-    f: float = math.nan
-    """Objective; a moving average of the last values where they are noisy or of samples; nan: not known yet."""
 
     base: float = math.nan
     """Objective at x on the sample of the step in progress."""
-
-    k: int = 0
-    """Steps done."""
 
     phase: str = Phase.NOISE
     noise: float = 0.0
@@ -161,28 +103,20 @@ class State:
 
     descent: Descent | None = None
     newton: Newton | None = None
-    gnorm: float = math.nan
-    """Euclidean norm of the gradient as far as values tell, in the user's variables."""
 
-    gnorm_se: float = math.nan
-    """Its standard error."""
-
-    step: float = 0.0
-    """Length of the last step, Euclidean."""
-
-    queries: int = 0
-    """Evaluations so far."""
-
-    ended: StopReason | None = None
+    @property
+    def rate(self) -> float:
+        """Greedy rate of the descent; nan: none yet."""
+        return math.nan if self.descent is None else self.descent.rate
 
     @property
     def left(self) -> float:
         """Share of the run that is left, in (0, 1]; 1 where nothing limits it."""
-        setting, shares = self.setting, [0.0]
-        if setting.evaluations:
-            shares.append(self.queries / setting.evaluations)
-        if setting.steps:
-            shares.append(self.k / setting.steps)
+        scene, shares = self.scene, [0.0]
+        if scene.evaluations:
+            shares.append(self.queries / scene.evaluations)
+        if scene.horizon:
+            shares.append(self.k / scene.horizon)
         return max(0.0, 1.0 - max(shares))
 
 
@@ -211,8 +145,8 @@ class Told(NamedTuple):
 
 def query_at(state: State, shifts: AbstractShifts) -> Query:
     """Return the query for displacements of the state's point, on the sample of its step."""
-    return Query(state.x, shifts, state.setting.key(state.k))
+    return Query(state.x, shifts, state.scene.key(state.k))
 
 
-RECORDS = (State, Setting, Descent, Newton, Domain, Block)
+RECORDS = (State, Scene, Shown, Descent, Newton, Domain, Block)
 """Everything a state is made of, for :attr:`optlab.core.method.AbstractMethod.records`."""

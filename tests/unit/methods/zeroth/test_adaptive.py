@@ -23,8 +23,9 @@ from optlab.errors import EvaluationError, OptionError
 from optlab.methods.zeroth.adaptive import AdaptiveZerothOrder
 from optlab.methods.zeroth.adaptive.descent import CAUTION, DIRECTIONS, longest_rate
 from optlab.methods.zeroth.adaptive.pairs import ROOM, pair_steps, parabolas
-from optlab.methods.zeroth.adaptive.state import Phase, Setting, State
+from optlab.methods.zeroth.adaptive.state import Phase, State
 from optlab.methods.zeroth.domain import Domain
+from optlab.methods.zeroth.state import Scene
 from optlab.typing import Vector
 
 
@@ -191,11 +192,11 @@ def test_pairs_stay_within_the_bounds(place: float, h: float) -> None:
     lb, ub = np.array([-1.0, -np.inf]), np.array([2.0, 3.0])
     domain = Domain(lb=lb, ub=ub, A=np.zeros((0, 2)), bl=np.zeros(0), bu=np.zeros(0))
     x = np.array([-1.0 + 3.0 * place, 3.0 - place])
-    setting = Setting(
-        seed=0, domain=domain, scale=np.ones(2), sampled=False, noisy=False,
-        evaluations=None, steps=None, last_step=None,
+    scene = Scene(
+        seed=0, domain=domain, scale=np.ones(2), sampled=False, noisy=False, blocks=(),
+        evaluations=None, horizon=None, last_step=None, steps_per_epoch=1,
     )  # fmt: skip
-    a, b = pair_steps(setting, x, np.full(2, h))
+    a, b = pair_steps(scene, x, np.full(2, h))
     for step in (a, b):
         assert np.all(x + step >= lb - 1e-12)
         assert np.all(x + step <= ub + 1e-12)
@@ -240,7 +241,7 @@ def test_the_unit_of_a_sampled_objective_does_not_matter(unit: int) -> None:
 def test_the_rate_falls_linearly_to_zero() -> None:
     problem = Problem(objective=lambda x: float(x @ x), x0=np.ones(600))
     method, oracle, state = started(problem, 3000)
-    while state.setting.evaluations - state.queries >= DIRECTIONS + 2:
+    while state.scene.evaluations - state.queries >= DIRECTIONS + 2:
         before = state
         state = method.step(oracle, state)
         share = 1.0 - state.queries / 3000

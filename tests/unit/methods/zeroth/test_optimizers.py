@@ -454,6 +454,5 @@ def test_an_empty_run_of_epochs_is_over_at_once() -> None:
     method = replace(ZOSGD(), max_epochs=1e-9)
     state = method.init(Oracle(Regression().problem()), np.zeros(12), np.random.default_rng(0))
     assert method.stop(state) is None
-    assert (
-        method.step(Oracle(Regression().problem()), state).ended is optlab.StopReason.MAX_ITER
-    )
+    state = method.step(Oracle(Regression().problem()), state)
+    assert method.stop(state) is optlab.StopReason.MAX_ITER
