@@ -6,28 +6,24 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
 
-from optlab.core.checkpoint import Checkpoint, Saver, Start
+from optlab.core.checkpoint import Checkpoint
 from optlab.core.control import Limits
 from optlab.core.finish import Candidate, Outcome, certify_candidate, finish
-from optlab.core.interrupt import interruptible
-from optlab.core.loop import ENDINGS, Ending, Hooks, effective, loop, reason_of
+from optlab.core.frame import Frame
+from optlab.core.loop import ENDINGS, Ending, effective, loop, reason_of
 from optlab.core.method import AbstractMethod, WarmStart
-from optlab.core.observers import AbstractObserver, History, RunInfo
 from optlab.core.oracle import Oracle
 from optlab.core.problem import Problem
 from optlab.core.progress import Observer, Progress
 from optlab.core.reduction import IDENTITY, Inverse, Multiplied
 from optlab.core.result import Result
-from optlab.core.setting import Setting
 from optlab.core.status import PointStatus
-from optlab.core.timing import METHOD, REST, Timing
 from optlab.core.verdict import CertifiedPoint
 from optlab.typing import Vector
 
@@ -86,9 +82,16 @@ def run(
     ProblemError
         When a function of the problem returns an array of the wrong shape.
     """
-    started = time.monotonic()
     if isinstance(oracle, Problem):
         oracle = Oracle(oracle)
+    frame = Frame(
+        method=method,
+        door=oracle,
+        stated=oracle.problem,
+        limits=limits,
+        observers=tuple(observers),
+        seed=seed,
+    )
     oracle.ctol = method.tolerances().ctol
     if x0 is None:
         x0 = oracle.x0 if warm is None else warm.x
@@ -98,49 +101,14 @@ def run(
     rng = np.random.default_rng(seed) if rng is None else rng
     if not method.info.needs_gradient:
         oracle.has_gradient = False  # whoever takes values only is judged by values only
-    outer = _OuterRun(method, oracle, tuple(observers))
-    info = RunInfo(method.info.name, oracle.problem.name, oracle.n, oracle.m, method.columns)
-    listeners = [o for o in observers if isinstance(o, AbstractObserver)]
-    saver = None
-    if checkpoint is not None:
-        about = {"n": oracle.n, "m": oracle.m, "problem": oracle.problem.name, "seed": seed}
-        saver = Saver(checkpoint, method, oracle, about)
-    before = oracle.set_limits(effective(method, limits))
-    account, begun = oracle.account, time.process_time() - oracle.callback_time
-    account.enter(REST)
-    try:
-        with interruptible(oracle), np.errstate(all="ignore"):
-            for listener in listeners:
-                listener.open(info)
-            begin = None if saver is None else saver.begin()
-            ending = outer.solve(start, limits, rng, warm, saver, begin)
-            outcome = Outcome(
-                ending.stop, ending.iterations, outer.candidate(ending), ending.error
-            )
-            memory = {} if ending.state is None else method.memory(ending.state)
-            result = finish(oracle, method, start, outcome, memory)
-    except BaseException:
-        for listener in listeners:
-            listener.close(None)
-        raise
-    finally:
-        if saver is not None:
-            saver.close()
-        oracle.restore_limits(before)
-        account.leave()
-        account.cpu[METHOD] += time.process_time() - oracle.callback_time - begun
-    history = next((tuple(o.rows) for o in observers if isinstance(o, History)), ())
-    result = replace(
-        result,
-        time=time.monotonic() - started,
-        timing=Timing.of(account),
-        setting=Setting.of(method, oracle.problem, limits),
-        seed=seed,
-        history=history,
-    )
-    for listener in listeners:
-        listener.close(result)
-    return result
+    outer = _OuterRun(frame, oracle)
+    with frame.opened(checkpoint):
+        ending = outer.solve(start, rng, warm)
+        candidate = outer.candidate(ending)
+        outcome = Outcome(ending.stop, ending.iterations, candidate, ending.error)
+        memory = {} if ending.state is None else method.memory(ending.state)
+        result = finish(oracle, method, start, outcome, memory)
+    return frame.finished(result)
 
 
 def iterate(
@@ -183,27 +151,20 @@ def iterate(
 class _OuterRun:
     """One outermost solve: reductions on the way in, the user's variables on the way out."""
 
-    def __init__(
-        self, method: AbstractMethod[Any], oracle: Oracle, observers: tuple[Observer, ...]
-    ) -> None:
-        self._method = method
+    def __init__(self, frame: Frame, oracle: Oracle) -> None:
+        self._frame = frame
+        self._method = frame.method
         self._oracle = oracle
-        self._observers = observers
+        self._observers = frame.observers
         self._inverse: Inverse = IDENTITY
         self._seen: tuple[Vector, float] | None = None
         self._tightenings = 0
         self._checked: tuple[Progress, CertifiedPoint] | None = None
 
     def solve(
-        self,
-        x0: Vector,
-        limits: Limits,
-        rng: np.random.Generator,
-        warm: WarmStart | None,
-        saver: Saver | None = None,
-        start: Start | None = None,
+        self, x0: Vector, rng: np.random.Generator, warm: WarmStart | None
     ) -> Ending[Any]:
-        """Reduce the problem and iterate, from the start of a resumed run when there is one."""
+        """Reduce the problem and iterate."""
         method, door = self._method, self._oracle
         try:
             base = door.as_problem()
@@ -217,17 +178,9 @@ class _OuterRun:
         mapped = None if warm is None else WarmStart(at.x, at.y, at.z, warm.extras)
 
         def first() -> Any:
-            if start is not None:
-                return start.state
             return method.init(door, at.x, rng, warm=mapped)
 
-        k = 0 if start is None else start.iteration
-        hooks = Hooks(self._report, self._resume, saver)
-        ending = loop(method, door, first, limits, hooks, k)
-        if saver is not None and ending.state is not None and ending.error is None:
-            # What ends a loop in the middle of a step leaves values in the journal that must stay there.
-            saver(ending.iterations, ending.state, now=True)
-        return ending
+        return self._frame.iterated(door, first, self._report, self._resume)
 
     def candidate(self, ending: Ending[Any]) -> Candidate | None:
         """Return the last iterate in the user's variables, None when there is none."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from time import process_time
@@ -16,22 +15,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from optlab.core.checkpoint import Checkpoint, Saver
+from optlab.core.checkpoint import Checkpoint
 from optlab.core.control import BudgetSpent, Door, Limits
 from optlab.core.finish import Outcome, said
+from optlab.core.frame import Frame
 from optlab.core.guards import NOTHING, guarded
-from optlab.core.interrupt import interruptible
 from optlab.core.kkt import Certificate
-from optlab.core.loop import Ending, Hooks, effective, loop
-from optlab.core.observers import AbstractObserver, History, RunInfo
+from optlab.core.observers import AbstractObserver
 from optlab.core.result import Multipliers, Result
-from optlab.core.setting import Setting
 from optlab.core.status import PointStatus, StopReason
-from optlab.core.timing import METHOD, REST, Timing
 from optlab.errors import EvaluationError
 
 if TYPE_CHECKING:
     from optlab.core.in_place import AbstractInPlace
+    from optlab.core.loop import Ending
     from optlab.core.method import AbstractMethod
     from optlab.core.progress import Observer, Progress
     from optlab.typing import Vector
@@ -133,48 +130,19 @@ def run_in_place(
     Result
         With ``x`` as the task's ``vector()`` gives it, empty where it gives none; ``fun`` is the loss on all samples.
     """
-    started = time.monotonic()
     door = InPlaceDoor(task)
-    info = RunInfo(method.info.name, task.name, task.n, 0, method.columns)
-    listeners = [o for o in observers if isinstance(o, AbstractObserver)]
-    saver = None
-    if checkpoint is not None:
-        about = {"n": task.n, "m": 0, "problem": task.name, "seed": seed}
-        saver = Saver(checkpoint, method, door, about, task.arrays)
-    before = door.set_limits(effective(method, limits))
-    account, begun = door.account, process_time()
-    account.enter(REST)
-    try:
-        with interruptible(door), np.errstate(all="ignore"):
-            for listener in listeners:
-                listener.open(info)
-            ending = _iterated(method, door, limits, observers, seed, saver)
-            fun = _final(door, ending)
-    except BaseException:
-        for listener in listeners:
-            listener.close(None)
-        raise
-    finally:
-        if saver is not None:
-            saver.close()
-        door.restore_limits(before)
-        account.leave()
-        account.cpu[METHOD] += process_time() - door.callback_time - begun
-    result = _result(method, door, ending, fun)
-    history = next((tuple(o.rows) for o in observers if isinstance(o, History)), ())
-    result = replace(
-        result,
-        time=time.monotonic() - started,
-        timing=Timing.of(account),
-        setting=Setting(
-            task.n, 0, None, Setting.options_of(method), method.tolerances(), limits
-        ),
+    frame = Frame(
+        method=method,
+        door=door,
+        stated=task,
+        limits=limits,
+        observers=tuple(observers),
         seed=seed,
-        history=history,
     )
-    for listener in listeners:
-        listener.close(result)
-    return result
+    with frame.opened(checkpoint, task.arrays):
+        ending = _iterated(frame, door, seed)
+        fun = _final(door, ending)
+    return frame.finished(_result(method, door, ending, fun))
 
 
 def _final(door: InPlaceDoor, ending: Ending[Any]) -> float:
@@ -184,27 +152,17 @@ def _final(door: InPlaceDoor, ending: Ending[Any]) -> float:
     return math.nan if ending.progress is None else ending.progress.f
 
 
-def _iterated(
-    method: AbstractMethod[Any],
-    door: InPlaceDoor,
-    limits: Limits,
-    observers: Sequence[Observer],
-    seed: int,
-    saver: Saver | None,
-) -> Ending[Any]:
-    start = None if saver is None else saver.begin()
-    if start is not None:
-        door.task.load(start.variables)
+def _iterated(frame: Frame, door: InPlaceDoor, seed: int) -> Ending[Any]:
+    if frame.start is not None:
+        door.task.load(frame.start.variables)
 
     def first() -> Any:
-        if start is not None:
-            return start.state
         at: Any = door
-        return method.init(at, NOTHING, np.random.default_rng(seed))
+        return frame.method.init(at, NOTHING, np.random.default_rng(seed))
 
     def report(k: int, progress: Progress) -> bool:
         asked: list[bool | None] = []
-        for observer in observers:
+        for observer in frame.observers:
             shown = progress
             if not isinstance(observer, AbstractObserver):
                 x = door.task.vector()
@@ -212,11 +170,7 @@ def _iterated(
             asked.append(observer(k, shown))
         return any(bool(answer) for answer in asked)
 
-    k = 0 if start is None else start.iteration
-    ending = loop(method, door, first, limits, Hooks(report, save=saver), k)
-    if saver is not None and ending.state is not None and ending.error is None:
-        saver(ending.iterations, ending.state, now=True)
-    return ending
+    return frame.iterated(door, first, report)
 
 
 def _result(

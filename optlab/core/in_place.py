@@ -16,6 +16,7 @@ from optlab.core.shifts import CoordinateShifts
 
 if TYPE_CHECKING:
     from optlab.core.problem import Problem
+    from optlab.core.setting import Origin
     from optlab.typing import Vector
 
 __all__ = ["AbstractInPlace", "VectorInPlace"]
@@ -25,7 +26,11 @@ class AbstractInPlace(ABC):
     """n variables that can be moved along random directions, and a loss that samples can be drawn for."""
 
     n: int
+    m: int = 0
+    """Number of rows: there are none."""
+
     name: str = ""
+    origin: Origin | None = None
     steps_per_epoch: int = 1
     """Keys k, ..., k + steps_per_epoch - 1 with k a multiple of it go through all samples once."""
 

@@ -6,16 +6,15 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from optlab.core.control import Limits, Tolerances
 from optlab.core.plain import plain
 
 if TYPE_CHECKING:
     from optlab.core.method import AbstractMethod
-    from optlab.core.problem import Problem
 
-__all__ = ["Origin", "Setting"]
+__all__ = ["Origin", "Setting", "Stated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +51,30 @@ class Origin:
         return {name: plain(getattr(self, name)) for name in names}
 
 
+class Stated(Protocol):
+    """What is solved, be it a problem or a task in place."""
+
+    @property
+    def n(self) -> int:
+        """Number of variables."""
+        ...
+
+    @property
+    def m(self) -> int:
+        """Number of rows."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """For people; empty: none."""
+        ...
+
+    @property
+    def origin(self) -> Origin | None:
+        """Where it comes from; None: it was stated in Python."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """The sizes of a problem, where it comes from, and how it was solved."""
@@ -72,13 +95,13 @@ class Setting:
     """Import name of the package that did the work; empty: optlab."""
 
     @classmethod
-    def of(cls, method: AbstractMethod[Any], problem: Problem, limits: Limits) -> Setting:
+    def of(cls, method: AbstractMethod[Any], stated: Stated, limits: Limits) -> Setting:
         """Describe a run."""
         options = cls.options_of(method)
         return cls(
-            problem.n,
-            problem.m,
-            problem.origin,
+            stated.n,
+            stated.m,
+            stated.origin,
             options,
             method.tolerances(),
             limits,
