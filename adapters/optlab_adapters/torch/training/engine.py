@@ -259,20 +259,18 @@ class Engine:
         found: list[float] = []
         evaluate = base.evaluator(start)
         cells, places = self.parameters.cells(unit.tensor, index)
-        before = 0.0
-        place = -1
+        before = cells[places].tolist()
+        place = 0
         try:
-            for place, point in zip(places, points.tolist(), strict=True):
-                before = cells[place].item()
+            for place, point, back in zip(places, points.tolist(), before, strict=True):
                 cells[place] = point
                 try:
                     found.append(evaluate())
                 except FAILURES:
                     found.append(math.nan)
-                cells[place] = before
+                cells[place] = back
         finally:
-            if place >= 0:
-                cells[place] = before
+            cells[place] = before[min(len(found), len(before) - 1)]
         return np.array(found)
 
 
