@@ -16,19 +16,23 @@ import torch
 from torch.func import functional_call, vmap
 
 from optlab.errors import OptionError
-from optlab_adapters.torch.training.layered import Layered
+from optlab_adapters.torch.training.layered import Layered, known_input
 
 if TYPE_CHECKING:
     from optlab.typing import Indices, Vector
     from optlab_adapters.torch.training.chain import Pass
     from optlab_adapters.torch.training.parameters import Parameters
 
-__all__ = ["NUMBERS", "SMALL", "Batched", "features"]
+__all__ = ["NUMBERS", "Batched", "features", "limit"]
 
 SMALL = 60_000
-"""Numbers in the features of a batch from a start to the end, up to which one call for many networks is faster: found
-on networks with dense and convolutional layers on one core, 2026-11-25, benchmarks/zeroth/throughput.py."""
+"""Numbers in the features of a batch from a start to the end, up to which ``vmap`` over the values of a tensor is faster
+than one by one: found on networks with dense and convolutional layers on one core, 2026-11-25,
+benchmarks/zeroth/throughput.py."""
 
+MEDIUM = 250_000
+"""The same where the displaced layer is known. That is faster for more numbers as well, but fewer than four networks
+fit into one call then."""
 
 NUMBERS = 1_000_000
 """Numbers in the features of all networks of one call."""
@@ -146,6 +150,11 @@ class Batched:
             named = tail.named_parameters(remove_duplicate=False)
             self._names[start, tensor] = [name for name, p in named if p is wanted]
         return self._names[start, tensor]
+
+
+def limit(base: Pass, start: int) -> int:
+    """Return up to how many numbers in the features many points are evaluated in one forward unasked."""
+    return SMALL if known_input(base, start) is None else MEDIUM
 
 
 def features(base: Pass, start: int) -> int:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import nn
 
 __all__ = ["direct", "is_plain", "is_sequence", "opened"]
 
 
-def is_plain(module: nn.Module) -> bool:
-    """Whether calling a module is calling the ``forward`` of its class: no hooks, nothing compiled or replaced."""
+def is_plain(module: Any) -> bool:
+    """Whether this is a module and calling it is calling the ``forward`` of its class.
+
+    No hooks, that is, and nothing compiled or replaced.
+    """
+    if not isinstance(module, nn.Module):
+        return False
     own = (
         module._forward_hooks,
         module._forward_pre_hooks,
@@ -20,22 +24,26 @@ def is_plain(module: nn.Module) -> bool:
         module._compiled_call_impl,
         "forward" in vars(module),
     )
-    anywhere = nn.modules.module._has_any_global_hook()
-    return type(module).__call__ is nn.Module.__call__ and not any(own) and not anywhere
+    anywhere: Any = nn.modules.module
+    return (
+        type(module).__call__ is nn.Module.__call__
+        and not any(own)
+        and not anywhere._has_any_global_hook()
+    )
 
 
 def direct(stage: Any) -> Any:
     """Return what a call of a stage ends in: the same operations, without the detour that asks for hooks."""
-    return stage.forward if isinstance(stage, nn.Module) and is_plain(stage) else stage
+    return stage.forward if is_plain(stage) else stage
 
 
-def is_sequence(module: nn.Module) -> bool:
+def is_sequence(module: Any) -> bool:
     """Whether a module does nothing but call its children one after the other."""
-    return type(module).forward is torch.nn.Sequential.forward and is_plain(module)
+    return is_plain(module) and type(module).forward is nn.Sequential.forward
 
 
 def opened(stage: Any) -> list[Any]:
     """Return the parts of nested sequences, in order."""
-    if isinstance(stage, nn.Module) and is_sequence(stage):
+    if is_sequence(stage):
         return [part for child in stage.children() for part in opened(child)]
     return [stage]

@@ -21,20 +21,39 @@ import torch
 from torch import nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.conv import _ConvNd
 
 from optlab_adapters.torch.training.calls import is_plain
 
 if TYPE_CHECKING:
     from optlab.typing import Indices
 
-__all__ = ["ELEMENTWISE", "Channel", "can_be_displaced", "displaced", "joined", "joins", "keeps", "kept"]
+__all__ = [
+    "ELEMENTWISE",
+    "Channel",
+    "can_be_displaced",
+    "displaced",
+    "joined",
+    "joins",
+    "keeps",
+    "kept",
+]
 
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 ELEMENTWISE = (
-    *(nn.Identity, nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.CELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish),
+    *(
+        nn.Identity,
+        nn.ReLU,
+        nn.ReLU6,
+        nn.LeakyReLU,
+        nn.ELU,
+        nn.CELU,
+        nn.SELU,
+        nn.GELU,
+        nn.SiLU,
+        nn.Mish,
+    ),
     *(nn.Tanh, nn.Sigmoid, nn.Softplus, nn.Softsign, nn.LogSigmoid, nn.Hardtanh, nn.Hardswish),
     *(nn.Hardsigmoid, nn.Tanhshrink, nn.Softshrink, nn.Hardshrink, nn.Threshold),
 )
@@ -70,14 +89,21 @@ class Channel:
     def spread(self, base: torch.Tensor) -> torch.Tensor:
         """Return the whole features of the k networks, (k, b, c, *space), given those of the base pass."""
         k, m = len(self.index), self.values.shape[2]
-        full = base.unflatten(1, (-1, m)).expand(k, -1, -1, m, *base.shape[2:]).clone()
+        if base.ndim == 2:
+            # Laid out (c, k, b): what comes later is much faster so.
+            rows = base.T.reshape(-1, m, 1, len(base)).repeat(1, 1, k, 1)
+            rows[self.index, :, torch.arange(k)] = self.values.transpose(1, 2)
+            return rows.flatten(0, 1).permute(1, 2, 0)
+        blocks = base.reshape(len(base), -1, m, *base.shape[2:])
+        full = blocks.expand(k, *blocks.shape).clone()
         full[torch.arange(k), :, self.index] = self.values
         return full.flatten(2, 3)
 
     def change(self, base: torch.Tensor) -> torch.Tensor:
         """Return what the values exceed those of the base pass by, (k, b, m, *space)."""
-        blocks = base.unflatten(1, (-1, self.values.shape[2])).transpose(0, 1)
-        return self.values - blocks[self.index]
+        m = self.values.shape[2]
+        blocks = base.reshape(len(base), -1, m, *base.shape[2:]).transpose(0, 1)
+        return self.values - blocks.index_select(0, self.index)
 
 
 # The displaced layer ------------------------------------------------------------------------------
@@ -85,13 +111,17 @@ class Channel:
 
 def can_be_displaced(layer: Any, inputs: torch.Tensor) -> bool:
     """Whether a parameter of this layer changes one channel, in a way that is known here."""
-    if not (isinstance(layer, nn.Module) and is_plain(layer)):
+    if not is_plain(layer):
         return False
     return type(layer) in NORMS or _is_dense(layer, inputs) or _is_convolution(layer, inputs)
 
 
 def displaced(
-    layer: Any, name: str, around: tuple[torch.Tensor, torch.Tensor], places: Indices, steps: torch.Tensor
+    layer: Any,
+    name: str,
+    around: tuple[torch.Tensor, torch.Tensor],
+    places: Indices,
+    steps: torch.Tensor,
 ) -> Channel:
     """Return the channels of a layer's output that displacements of its weight or bias change.
 
@@ -111,7 +141,7 @@ def displaced(
     inputs, outputs = around
     shape = tuple(getattr(layer, name).shape)
     index, *inner = (torch.from_numpy(axis) for axis in np.unravel_index(places, shape))
-    values = outputs.transpose(0, 1)[index]
+    values = outputs.transpose(0, 1).index_select(0, index)
     steps = steps.reshape(-1, *(1,) * (values.ndim - 1))
     if name == "bias":
         values = values + steps
@@ -125,10 +155,10 @@ def _slopes(
 ) -> torch.Tensor:
     """Return the derivatives of channels by entries of the weight, (k, b, *space)."""
     if isinstance(layer, nn.Linear):
-        return inputs.T[inner[0]]
+        return inputs.T.index_select(0, inner[0])
     if isinstance(layer, _BatchNorm):
-        whitened = functional.batch_norm(inputs, *_statistics(layer), None, None, *_course(layer))
-        return whitened.transpose(0, 1)[index]
+        whitened = _normalized(layer, inputs, *_statistics(layer), None, None)
+        return whitened.transpose(0, 1).index_select(0, index)
     mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
     seen = functional.pad(inputs, layer._reversed_padding_repeated_twice, mode=mode)
     offsets = []
@@ -150,14 +180,14 @@ def _slopes(
 def keeps(layer: Any, features: torch.Tensor, width: int) -> bool:
     """Whether a layer works on every channel of the features alone; width is m of :class:`Channel`."""
     kind = type(layer)
-    if not (isinstance(layer, nn.Module) and is_plain(layer)):
+    if not is_plain(layer):
         return False
     if kind in POOLS:
         return features.ndim == 2 + POOLS[kind] and not getattr(layer, "return_indices", False)
     if kind in DROPOUTS:
         return not layer.training
     if kind is nn.Flatten:
-        return layer.start_dim == 1 and layer.end_dim in (-1, features.ndim - 1)
+        return bool(layer.start_dim == 1 and layer.end_dim in (-1, features.ndim - 1))
     return kind in ELEMENTWISE or (kind in NORMS and width == 1)
 
 
@@ -167,14 +197,17 @@ def kept(layer: Any, channel: Channel) -> Channel:
     if type(layer) in NORMS:
         # The k networks side by side, as channels: each has statistics of its own.
         rows = values.squeeze(2).transpose(0, 1)
-        scales = (p if p is None else p[index] for p in (layer.weight, layer.bias))
-        known = (s if s is None else s[index] for s in _statistics(layer))
-        rows = functional.batch_norm(rows, *known, *scales, *_course(layer))
+        own = (
+            p if p is None else p[index]
+            for p in (*_statistics(layer), layer.weight, layer.bias)
+        )
+        rows = _normalized(layer, rows, *own)
         return Channel(rows.transpose(0, 1).unsqueeze(2), index)
     if type(layer) is nn.Flatten:
         return Channel(values.flatten(2), index)
     if type(layer) in POOLS:
-        return Channel(layer(values.flatten(0, 1)).unflatten(0, values.shape[:2]), index)
+        pooled = layer(values.flatten(0, 1))
+        return Channel(pooled.view(*values.shape[:2], *pooled.shape[1:]), index)
     return Channel(layer(values), index)
 
 
@@ -183,11 +216,11 @@ def kept(layer: Any, channel: Channel) -> Channel:
 
 def joins(layer: Any, features: torch.Tensor, width: int) -> bool:
     """Whether a layer is linear and its weights for one channel can be told."""
-    if not (isinstance(layer, nn.Module) and is_plain(layer)):
+    if not is_plain(layer):
         return False
     if _is_dense(layer, features):
         return True
-    return _is_convolution(layer, features) and layer.groups == 1 and width == 1
+    return _is_convolution(layer, features) and bool(layer.groups == 1) and width == 1
 
 
 def joined(
@@ -214,7 +247,7 @@ def joined(
     for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
         part = change[begin : begin + count].flatten(0, 1)
         moved = layer._conv_forward(part, layer.weight[:, number : number + 1], None)
-        torch.add(outputs, moved.unflatten(0, (count, -1)), out=full[begin : begin + count])
+        torch.add(outputs, moved.view(count, *outputs.shape), out=full[begin : begin + count])
         begin += count
     return full
 
@@ -224,10 +257,13 @@ def _joined_dense(
 ) -> torch.Tensor:
     width = change.shape[2]
     if width == 1:
-        # Laid out (c, k, b): losses over the channels are much faster so.
-        slopes, moved = weight.T[index].T.unsqueeze(2), change.squeeze(2)
-        return torch.addcmul(outputs.T.unsqueeze(1), slopes, moved).permute(1, 2, 0)
-    slopes = weight.unflatten(1, (-1, width))[:, index].transpose(0, 1)
+        # Laid out (c, k, b) as well.
+        columns, slopes = (
+            outputs.T.contiguous().unsqueeze(1),
+            weight.index_select(1, index).unsqueeze(2),
+        )
+        return torch.addcmul(columns, slopes, change.squeeze(2)).permute(1, 2, 0)
+    slopes = weight.view(len(weight), -1, width).index_select(1, index).transpose(0, 1)
     return torch.baddbmm(outputs.T, slopes, change.transpose(1, 2)).transpose(1, 2)
 
 
@@ -249,6 +285,18 @@ def _statistics(norm: _BatchNorm) -> tuple[torch.Tensor | None, torch.Tensor | N
     return norm.running_mean, norm.running_var
 
 
-def _course(norm: _BatchNorm) -> tuple[bool, float, float]:
-    """Return how batch statistics are used: whether, momentum (none: they are not kept), epsilon."""
-    return _statistics(norm)[0] is None, 0.0, norm.eps
+def _normalized(
+    norm: _BatchNorm, features: torch.Tensor, *own: torch.Tensor | None
+) -> torch.Tensor:
+    """Normalize with a mean, a variance (None: those of the batch), a weight and a bias."""
+    mean, variance, weight, bias = own
+    return functional.batch_norm(
+        features,
+        mean,
+        variance,
+        weight,
+        bias,
+        training=mean is None,
+        momentum=0.0,
+        eps=norm.eps,
+    )

@@ -19,7 +19,6 @@ from torch.nn import functional
 from optlab_adapters.torch.training.calls import is_plain
 from optlab_adapters.torch.training.channels import (
     ELEMENTWISE,
-    Channel,
     can_be_displaced,
     displaced,
     joined,
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from optlab_adapters.torch.training.chain import Pass
     from optlab_adapters.torch.training.parameters import Parameters
 
-__all__ = ["Layered"]
+__all__ = ["Layered", "known_input"]
 
 PRECISIONS = (torch.float32, torch.float64)
 """In narrower ones the order of the sums shows."""
@@ -127,18 +126,25 @@ class Layered:
                 after = _ended(base, rest, course.around[1])
             finally:
                 data.copy_(kept_values)
+            if not before.isfinite():
+                return False  # says nothing; the next batch may
             self._own[start, tensor] = torch.equal(before, after)
         return self._own[start, tensor]
+
+
+def known_input(base: Pass, start: int) -> torch.Tensor | None:
+    """Return the input of the first stage of a pass if its displacements are known, else None."""
+    arguments, keywords = base.given(start)
+    if keywords or len(arguments) != 1 or not isinstance(arguments[0], torch.Tensor):
+        return None
+    return arguments[0] if can_be_displaced(base.stages(start)[0], arguments[0]) else None
 
 
 def _course(base: Pass, start: int) -> _Course | None:
     """Follow the base pass from a displaced layer on; None where the layer is not known or a number not finite."""
     first, *later = base.stages(start)
-    arguments, keywords = base.given(start)
-    if keywords or len(arguments) != 1 or not isinstance(arguments[0], torch.Tensor):
-        return None
-    inputs = arguments[0]
-    if not can_be_displaced(first, inputs):
+    inputs = known_input(base, start)
+    if inputs is None:
         return None
     outputs = first(inputs)
     # Layers may overwrite what they are given.
@@ -153,13 +159,15 @@ def _course(base: Pass, start: int) -> _Course | None:
     if later and joins(later[0], features, width):
         linear = later.pop(0)
         last = features, linear(features)
-    if not all(bool(t.isfinite().all()) for t in (inputs, outputs, *last)):
+    if not all(bool(t.sum().isfinite()) for t in (inputs, outputs, *last)):
         # A change from a number that is not finite says nothing.
         return None
     return _Course((inputs, outputs), tuple(alone), linear, last, tuple(later))
 
 
-def _ended(base: Pass, rest: tuple[Callable[..., Any], ...], features: torch.Tensor) -> torch.Tensor:
+def _ended(
+    base: Pass, rest: tuple[Callable[..., Any], ...], features: torch.Tensor
+) -> torch.Tensor:
     """Return the loss of features."""
     value: Any = features.clone()
     for stage in rest:
@@ -169,29 +177,33 @@ def _ended(base: Pass, rest: tuple[Callable[..., Any], ...], features: torch.Ten
     return loss
 
 
-def _through(stage: Any, value: torch.Tensor) -> torch.Tensor:
+def _through(stage: Any, value: torch.Tensor) -> Any:
     """Apply a stage to the features of k networks, (k, b, ...)."""
-    plain = isinstance(stage, nn.Module) and is_plain(stage)
-    if plain and type(stage) in ELEMENTWISE:
-        return stage(value)
-    if plain and type(stage) is nn.Linear and value.ndim == 3:
-        # One product, laid out (c, k b) like what comes in from the layer before.
+    kind = type(stage) if is_plain(stage) else None
+    made: Any
+    if kind in ELEMENTWISE:
+        made = stage(value)
+    elif kind is nn.Linear and value.ndim == 3:
+        # One product, laid out (c, k b) like what comes from the layer before.
         columns = value.permute(2, 0, 1).flatten(1)
-        made = (
-            stage.weight @ columns
-            if stage.bias is None
-            else torch.addmm(stage.bias.unsqueeze(1), stage.weight, columns)
-        )
-        return made.unflatten(1, value.shape[:2]).permute(1, 2, 0)
-    return vmap(stage)(value)
+        if stage.bias is None:
+            made = stage.weight @ columns
+        else:
+            made = torch.addmm(stage.bias.unsqueeze(1), stage.weight, columns)
+        made = made.view(-1, *value.shape[:2]).permute(1, 2, 0)
+    else:
+        made = vmap(stage)(value)
+    return made
 
 
-def _losses(base: Pass, outputs: torch.Tensor) -> torch.Tensor:
+def _losses(base: Pass, outputs: Any) -> torch.Tensor:
     """Return the losses of the outputs of k networks, (k,)."""
     loss, target = base.loss, base.batch.target
-    if _is_cross_entropy(loss) and outputs.ndim == 3 and _are_classes(target):
+    dense = isinstance(outputs, torch.Tensor) and outputs.ndim == 3
+    if dense and _is_cross_entropy(loss) and _are_classes(target):
         return _cross_entropies(loss, outputs, target)
-    return vmap(lambda output: base.judged(output).reshape(()))(outputs)
+    found: torch.Tensor = vmap(lambda output: base.judged(output).reshape(()))(outputs)
+    return found
 
 
 def _is_cross_entropy(loss: Any) -> bool:
@@ -202,7 +214,9 @@ def _is_cross_entropy(loss: Any) -> bool:
 
 
 def _are_classes(target: Any) -> bool:
-    return isinstance(target, torch.Tensor) and target.ndim == 1 and not target.is_floating_point()
+    return (
+        isinstance(target, torch.Tensor) and target.ndim == 1 and not target.is_floating_point()
+    )
 
 
 def _cross_entropies(loss: Any, outputs: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -211,6 +225,9 @@ def _cross_entropies(loss: Any, outputs: torch.Tensor, target: torch.Tensor) -> 
     options: dict[str, Any] = {"ignore_index": -100, "label_smoothing": 0.0}
     if isinstance(loss, nn.Module):
         options = {name: getattr(loss, name) for name in options}
-    logits = outputs.permute(2, 0, 1).reshape(1, -1, k * b)
-    each = functional.cross_entropy(logits, target.repeat(k).unsqueeze(0), reduction="none", **options)
-    return each.view(k, b).sum(1) / (target != options["ignore_index"]).sum()
+    logits = outputs.permute(2, 0, 1).contiguous().view(1, -1, k * b)
+    counted = int((target != options["ignore_index"]).sum())
+    each: torch.Tensor = functional.cross_entropy(
+        logits, target.expand(k, b).reshape(1, -1), reduction="none", **options
+    )
+    return each.view(k, b).sum(1) / counted
