@@ -24,7 +24,7 @@ from optlab.core.shifts import CoordinateShifts
 
 nn = torch.nn
 ROUNDS = 9
-MOST = 600
+MOST = 2500
 
 
 def dense(*sizes: int) -> nn.Module:

@@ -1,8 +1,10 @@
-"""Many displaced networks in one forward: ``torch.func.vmap`` over the values of one tensor.
+"""Many displaced networks in one forward.
 
-Small networks spend their time on calling operations, not in them. Here the displaced tensor is stacked k times, all
-other parameters and the features before its stage are shared, and every operation is called once for all k. Sums are
-taken in another order than one by one, so the values agree with those of the loop to rounding, not to the bit.
+Small networks spend their time on calling operations, not in them. Here every operation is called once for k networks.
+Where the displaced layer is one that is known, they differ in one channel of its output
+(:mod:`optlab_adapters.torch.training.layered`). Elsewhere the displaced tensor is stacked k times, all other parameters and
+the features before its stage are shared: ``torch.func.vmap`` over the values of one tensor. Sums are taken in another
+order than one by one, so the values agree with those of the loop to rounding, not to the bit.
 """
 
 from __future__ import annotations
@@ -14,18 +16,23 @@ import torch
 from torch.func import functional_call, vmap
 
 from optlab.errors import OptionError
+from optlab_adapters.torch.training.layered import Layered, known_input
 
 if TYPE_CHECKING:
     from optlab.typing import Indices, Vector
     from optlab_adapters.torch.training.chain import Pass
     from optlab_adapters.torch.training.parameters import Parameters
 
-__all__ = ["NUMBERS", "SMALL", "Batched", "features"]
+__all__ = ["NUMBERS", "Batched", "features", "limit"]
 
 SMALL = 60_000
-"""Numbers in the features of a batch from a start to the end, up to which one call for many networks is faster: found
-on networks with dense and convolutional layers on one core, 2026-11-25, benchmarks/zeroth/throughput.py."""
+"""Numbers in the features of a batch from a start to the end, up to which ``vmap`` over the values of a tensor is faster
+than one by one: found on networks with dense and convolutional layers on one core, 2026-11-25,
+benchmarks/zeroth/throughput.py."""
 
+MEDIUM = 250_000
+"""The same where the displaced layer is known. That is faster for more numbers as well, but fewer than four networks
+fit into one call then."""
 
 NUMBERS = 1_000_000
 """Numbers in the features of all networks of one call."""
@@ -69,6 +76,7 @@ class Batched:
 
     def __init__(self, parameters: Parameters) -> None:
         self._parameters = parameters
+        self._layered = Layered(parameters)
         self._tails: dict[int, _Tail] = {}
         self._names: dict[tuple[int, int], list[str]] = {}
 
@@ -96,10 +104,26 @@ class Batched:
             When the network cannot be evaluated so; says why.
         """
         original = self._parameters.tensors[tensor].detach()
+        entries = torch.from_numpy(points).to(original.dtype)
+        try:
+            steps = entries - original.reshape(-1)[torch.from_numpy(places)]
+            found = self._layered.values(base, start, tensor, places, steps)
+            if found is None:
+                found = self._stacked(base, start, tensor, places, entries)
+            return found.to(torch.float64).numpy()
+        except RuntimeError as error:
+            raise OptionError(
+                f"the network cannot be evaluated for many points at once ({error}); pass batched=False"
+            ) from error
+
+    def _stacked(
+        self, base: Pass, start: int, tensor: int, places: Indices, entries: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the losses of k networks, (k,), that have a tensor of their own each."""
+        original = self._parameters.tensors[tensor].detach()
         k = len(places)
         stacked = original.reshape(1, -1).repeat(k, 1)
-        rows = torch.arange(k)
-        stacked[rows, torch.from_numpy(places)] = torch.from_numpy(points).to(stacked.dtype)
+        stacked[torch.arange(k), torch.from_numpy(places)] = entries
         stacked = stacked.view(k, *original.shape)
         tail = self._tail(base, start)
         names = self._named(tail, start, tensor)
@@ -112,12 +136,7 @@ class Batched:
             )
             return loss.reshape(())
 
-        try:
-            return vmap(one)(stacked).to(torch.float64).numpy()
-        except RuntimeError as error:
-            raise OptionError(
-                f"the network cannot be evaluated for many points at once ({error}); pass batched=False"
-            ) from error
+        return vmap(one)(stacked)
 
     def _tail(self, base: Pass, start: int) -> _Tail:
         if start not in self._tails:
@@ -131,6 +150,11 @@ class Batched:
             named = tail.named_parameters(remove_duplicate=False)
             self._names[start, tensor] = [name for name, p in named if p is wanted]
         return self._names[start, tensor]
+
+
+def limit(base: Pass, start: int) -> int:
+    """Return up to how many numbers in the features many points are evaluated in one forward unasked."""
+    return SMALL if known_input(base, start) is None else MEDIUM
 
 
 def features(base: Pass, start: int) -> int:

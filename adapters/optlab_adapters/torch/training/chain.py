@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from optlab_adapters.torch.training.calls import direct, opened
+
 if TYPE_CHECKING:
     import torch
 
@@ -134,17 +136,15 @@ class Pass:
     def evaluator(self, start: int) -> Callable[[], float]:
         """Return :meth:`tail` at a start for many calls: what never changes is looked up once.
 
-        Where nothing is random, nothing is overwritten and there are no buffers to put back, little is left to do beside
-        calling the stages, which is what small networks spend their time on.
+        Where nothing is random, nothing is overwritten and there are no buffers to put back, nothing is left to do beside
+        calling the operations, which is what small networks spend their time on.
         """
         if self.random or self._copies or self._network.has_buffers or not self.batch.arguments:
             return partial(self.tail, start)
-        stages, loss, target = self._rest[start], self._network.loss, self.batch.target
+        parts = [direct(part) for stage in self._rest[start] for part in opened(stage)]
+        first, rest = parts[0], parts[1:]
+        loss, target = direct(self.loss), self.batch.target
         arguments, _ = self.given(start)
-        first = stages[0]
-        if len(stages) == 1:
-            return lambda: float(loss(first(*arguments), target))
-        rest = stages[1:]
 
         def evaluate() -> float:
             value = first(*arguments)
@@ -165,9 +165,18 @@ class Pass:
         batch = self.batch.copy() if self._copies else self.batch
         return batch.arguments, batch.keywords
 
+    @property
+    def loss(self) -> Callable[[Any, Any], Any]:
+        """The loss, as the user gave it."""
+        return self._network.loss
+
     def judged(self, output: Any) -> torch.Tensor:
         """Return the loss of an output."""
         return self._network.judged(output, self.batch)
+
+    def restore(self) -> None:
+        """Undo what stages have written to buffers."""
+        self._network.restore()
 
     @property
     def surprised(self) -> bool:

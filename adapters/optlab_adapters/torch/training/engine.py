@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -16,7 +15,7 @@ import torch
 from optlab.core.shifts import AbstractShifts, CoordinateShifts
 from optlab.errors import OptionError, OptlabWarning
 from optlab.typing import Indices, Vector
-from optlab_adapters.torch.training.batched import NUMBERS, SMALL, Batched, features
+from optlab_adapters.torch.training.batched import NUMBERS, Batched, features, limit
 from optlab_adapters.torch.training.chain import Chain, Pass
 from optlab_adapters.torch.training.data import Batch, Minibatches, random_seed
 from optlab_adapters.torch.training.network import Generators, Network
@@ -197,13 +196,17 @@ class Engine:
     def _all_units(self, base: Pass, chain: Chain, x: Vector, shifts: AbstractShifts) -> Vector:
         """Evaluate unit by unit."""
         found = np.full(len(shifts), base.value)
-        together = partial(self.together, base)
-        for unit in units_of(shifts, self.parameters, chain, together, single=len(shifts)):
+        together = {start: self.together(base, start) for start in chain.starts}
+        units = units_of(
+            shifts, self.parameters, chain, together.__getitem__, single=len(shifts)
+        )
+        for unit in units:
             if isinstance(shifts, CoordinateShifts):
                 index = shifts.index[unit.rows]
                 points = x[index] + shifts.step[unit.rows]
                 start = chain.entry[unit.tensor]
-                found[unit.rows] = self._coordinates(base, start, unit, index, points)
+                many = together[start] > 1
+                found[unit.rows] = self._coordinates(base, start, unit, index, points, many)
             else:
                 found[unit.rows] = self._points(base, x, shifts, unit)
         return found
@@ -220,10 +223,10 @@ class Engine:
         return found
 
     def _coordinates(
-        self, base: Pass, start: int, unit: Unit, index: Indices, points: Vector
+        self, base: Pass, start: int, unit: Unit, index: Indices, points: Vector, many: bool
     ) -> Vector:
-        """Displace one entry of a tensor at a time, many at once where that is faster."""
-        if self._batched is not None and self.together(base, start) > 1:
+        """Displace one entry of a tensor at a time, in one forward or one by one."""
+        if self._batched is not None and many:
             places = index - self.parameters.starts[unit.tensor]
             try:
                 with _slow_fallbacks("ignore" if self.ways.batched else "error"):
@@ -249,7 +252,7 @@ class Engine:
         # For a whole minibatch, also where the last one of an epoch is smaller.
         share = self.minibatches.batch_size / max(1, base.batch.size)
         size = max(1, round(features(base, start) * share))
-        if not self.ways.batched and size > SMALL:
+        if not self.ways.batched and size > limit(base, start):
             return 1
         return max(2, min(1024, NUMBERS // size))
 
@@ -259,20 +262,18 @@ class Engine:
         found: list[float] = []
         evaluate = base.evaluator(start)
         cells, places = self.parameters.cells(unit.tensor, index)
-        before = 0.0
-        place = -1
+        before = cells[places].tolist()
+        place = 0
         try:
-            for place, point in zip(places, points.tolist(), strict=True):
-                before = cells[place].item()
+            for place, point, back in zip(places, points.tolist(), before, strict=True):
                 cells[place] = point
                 try:
                     found.append(evaluate())
                 except FAILURES:
                     found.append(math.nan)
-                cells[place] = before
+                cells[place] = back
         finally:
-            if place >= 0:
-                cells[place] = before
+            cells[place] = before[min(len(found), len(before) - 1)]
         return np.array(found)
 
 

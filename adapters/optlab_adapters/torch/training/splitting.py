@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from optlab.errors import OptionError
+from optlab_adapters.torch.training.calls import is_sequence, opened
 from optlab_adapters.torch.training.chain import Chain, Pass
 from optlab_adapters.torch.training.tracing import traced_stages
 
@@ -220,18 +221,12 @@ def _checked(given: Sequence[Any]) -> list[Any]:
         raise OptionError(
             f"stages is {given!r}; a list of modules or functions is needed whose composition is the model"
         )
-    return [part for stage in given for part in _opened(stage)]
-
-
-def _opened(stage: Any) -> list[Any]:
-    if isinstance(stage, torch.nn.Module) and _is_sequence(stage):
-        return [part for child in stage.children() for part in _opened(child)]
-    return [stage]
+    return [part for stage in given for part in opened(stage)]
 
 
 def _found(module: torch.nn.Module) -> list[Any]:
     """Open containers; trace what is no module of torch's own."""
-    if _is_sequence(module):
+    if is_sequence(module):
         return [part for child in module.children() for part in _found(child)]
     if type(module).__module__.startswith("torch.nn") or not any(
         True for _ in module.children()
@@ -241,9 +236,3 @@ def _found(module: torch.nn.Module) -> list[Any]:
         return traced_stages(module)
     except Exception:  # noqa: BLE001 - tracing runs the user's forward on stand-ins: anything may happen
         return [module]
-
-
-def _is_sequence(module: torch.nn.Module) -> bool:
-    """Whether a module does nothing but call its children one after the other."""
-    hooks = (module._forward_hooks, module._forward_pre_hooks)
-    return type(module).forward is torch.nn.Sequential.forward and not any(hooks)
