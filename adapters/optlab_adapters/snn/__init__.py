@@ -9,12 +9,15 @@ from __future__ import annotations
 from optlab_adapters.snn.activation import QuantizedReLU
 from optlab_adapters.snn.coding import Coding
 from optlab_adapters.snn.network import SpikingNetwork, convert
+from optlab_adapters.snn.pipeline import Pipeline
 from optlab_adapters.snn.quantization import quantize
-from optlab_adapters.snn.shift import shifted_bias, shifted_offset
+from optlab_adapters.snn.shift import BiasShift, shifted_bias, shifted_offset
 from optlab_adapters.snn.training import SpikeTrainingTask
 
 __all__ = [
+    "BiasShift",
     "Coding",
+    "Pipeline",
     "QuantizedReLU",
     "SpikeTrainingTask",
     "SpikingNetwork",

@@ -22,6 +22,7 @@ __all__ = [
     "NORMS",
     "check_operations",
     "is_relu",
+    "spiking_nodes",
     "trace",
 ]
 
@@ -96,6 +97,19 @@ def is_relu(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
     if node.op == "call_function":
         return node.target in RELU_FUNCTIONS
     return node.op == "call_method" and node.target in RELU_METHODS
+
+
+def spiking_nodes(traced: fx.GraphModule) -> set[fx.Node]:
+    """Return the operations whose results are spikes or currents of all steps: those from the first neurons on."""
+    modules = dict(traced.named_modules())
+    found: set[fx.Node] = set()
+    for node in traced.graph.nodes:
+        neurons = node.op == "call_module" and isinstance(
+            modules[str(node.target)], QuantizedReLU
+        )
+        if neurons or any(given in found for given in node.all_input_nodes):
+            found.add(node)
+    return found
 
 
 def _changes_its_input(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
