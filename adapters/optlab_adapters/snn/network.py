@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import fx, nn
@@ -13,11 +13,16 @@ from torch import fx, nn
 from optlab.errors import OptionError, ProblemError
 from optlab_adapters.snn.activation import QuantizedReLU
 from optlab_adapters.snn.coding import Coding
+from optlab_adapters.snn.energy import FLOAT32, EnergyModel
 from optlab_adapters.snn.graph import ADDITIONS, NORMS, check_operations, is_relu, trace
 from optlab_adapters.snn.integer import IntegerNetwork
+from optlab_adapters.snn.measure import measure
 from optlab_adapters.snn.pipeline import Pipeline, pipeline_of
 from optlab_adapters.snn.quantization import check_finite
 from optlab_adapters.snn.shift import BiasShift
+
+if TYPE_CHECKING:
+    from optlab_adapters.snn.report import SpikingReport
 
 __all__ = ["SpikingNetwork", "Trace", "convert"]
 
@@ -196,6 +201,28 @@ class SpikingNetwork:
     def latency(self) -> int:
         """Steps from an image to its logits."""
         return self.pipeline.latency
+
+    def report(
+        self, data: Any, *, energy: EnergyModel = FLOAT32, progress: bool = False
+    ) -> SpikingReport:
+        """Return accuracy, spikes, code mismatches, latency and energy on a data set.
+
+        Parameters
+        ----------
+        data
+            A DataLoader or Dataset, a pair of tensors (x, y), or an iterable of batches x or (x, y). Where y holds labels,
+            whole numbers of shape (N,), accuracy is measured.
+        energy : EnergyModel
+            Any object with ``picojoules(layer) -> float`` for a :class:`optlab.adapters.snn.LayerWork`.
+        progress : bool
+            Whether a bar shows how far it is.
+
+        Raises
+        ------
+        ProblemError
+            When a batch is of no known form, or its inputs are not finite.
+        """
+        return measure(self, data, energy, progress=progress)
 
     def _integrated(self, value: Any) -> torch.Tensor:
         return self.coding.accumulate(value.values) if isinstance(value, Stream) else value
