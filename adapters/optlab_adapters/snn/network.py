@@ -111,6 +111,11 @@ def _steps_of(traced: fx.GraphModule) -> int:
             )
         if isinstance(module, nn.modules.dropout._DropoutNd) and module.training:
             raise ProblemError(f"{name} is dropout in training mode; call eval()")
+        if isinstance(module, QuantizedReLU) and not bool((module.threshold > 0).all()):
+            raise ProblemError(
+                f"{name} has a threshold that is not positive; quantize again with calibration, and train with a smaller "
+                "rate"
+            )
     ladder = {neuron.steps for neuron in neurons}
     if len(ladder) > 1:
         raise ProblemError(
