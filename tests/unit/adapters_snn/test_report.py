@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import weakref
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -290,3 +291,18 @@ def test_progress_is_shown_when_asked_for(capsys: pytest.CaptureFixture[str]) ->
     shown = net.report([x, x], progress=True)
     assert "spiking network" in capsys.readouterr().out
     assert shown == quiet
+
+
+def test_batches_are_let_go() -> None:
+    q, x, _ = network()
+    alive: list[Any] = []
+
+    def batches() -> Any:
+        for _ in range(6):
+            batch = x.clone()
+            alive.append(weakref.ref(batch))
+            yield batch
+            del batch
+            assert sum(ref() is not None for ref in alive) <= 2
+
+    assert snn.convert(q).report(batches()).images == 6 * 24

@@ -86,7 +86,7 @@ def test_a_long_history_stays_short() -> None:
 
 def test_a_chart_as_a_file_of_its_own() -> None:
     chart = profile_chart(
-        [Profile("a", (1.0, 2.0), 2)], "A > B", "cost", base=2, least=1, most=8
+        [Profile("a", [1.0, 2.0], 2)], "A > B", "cost", base=2, least=1, most=8
     )
     root = ET.fromstring(document(chart))
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
