@@ -8,18 +8,42 @@ from __future__ import annotations
 
 from optlab_adapters.snn.activation import QuantizedReLU
 from optlab_adapters.snn.coding import Coding
+from optlab_adapters.snn.energy import FLOAT32, INT8, INT32, EnergyModel, OperationEnergy
 from optlab_adapters.snn.network import SpikingNetwork, convert
+from optlab_adapters.snn.operations import LayerWork
+from optlab_adapters.snn.penalty import Ramp, SpikePenalty
+from optlab_adapters.snn.pipeline import Pipeline, Stage
+from optlab_adapters.snn.plots import Chart
 from optlab_adapters.snn.quantization import quantize
-from optlab_adapters.snn.shift import shifted_bias, shifted_offset
-from optlab_adapters.snn.training import SpikeTrainingTask
+from optlab_adapters.snn.raster import Raster, raster
+from optlab_adapters.snn.report import SpikingReport
+from optlab_adapters.snn.shift import BiasShift, ShiftInverse, shifted_bias, shifted_offset
+from optlab_adapters.snn.training import SpikeHistory, SpikeTrainingTask
 
 __all__ = [
+    "FLOAT32",
+    "INT8",
+    "INT32",
+    "BiasShift",
+    "Chart",
     "Coding",
+    "EnergyModel",
+    "LayerWork",
+    "OperationEnergy",
+    "Pipeline",
     "QuantizedReLU",
+    "Ramp",
+    "Raster",
+    "ShiftInverse",
+    "SpikeHistory",
+    "SpikePenalty",
     "SpikeTrainingTask",
     "SpikingNetwork",
+    "SpikingReport",
+    "Stage",
     "convert",
     "quantize",
+    "raster",
     "shifted_bias",
     "shifted_offset",
 ]

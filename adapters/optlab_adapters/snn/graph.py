@@ -18,10 +18,13 @@ __all__ = [
     "BIASED",
     "LINEAR_FUNCTIONS",
     "LINEAR_METHODS",
+    "LINEAR_MODULES",
     "MAX_POOLS",
     "NORMS",
+    "POOLS",
     "check_operations",
     "is_relu",
+    "spiking_nodes",
     "trace",
 ]
 
@@ -32,25 +35,34 @@ MAX_POOLS: dict[type[nn.Module], type[nn.Module]] = {
     nn.MaxPool2d: nn.AvgPool2d,
     nn.MaxPool3d: nn.AvgPool3d,
 }
+POOLS: dict[type[nn.Module], int] = {
+    nn.AvgPool1d: 1,
+    nn.AvgPool2d: 2,
+    nn.AvgPool3d: 3,
+    nn.AdaptiveAvgPool1d: 1,
+    nn.AdaptiveAvgPool2d: 2,
+    nn.AdaptiveAvgPool3d: 3,
+}
+"""Average pooling, and over how many axes."""
+
 LINEAR_MODULES: tuple[type[nn.Module], ...] = (
-    nn.AvgPool1d,
-    nn.AvgPool2d,
-    nn.AvgPool3d,
-    nn.AdaptiveAvgPool1d,
-    nn.AdaptiveAvgPool2d,
-    nn.AdaptiveAvgPool3d,
+    *POOLS,
     nn.Flatten,
     nn.Identity,
     nn.Dropout,
+    nn.Dropout1d,
     nn.Dropout2d,
+    nn.Dropout3d,
 )
 ADDITIONS: tuple[Any, ...] = (operator.add, operator.iadd, torch.add)
 LINEAR_FUNCTIONS: tuple[Callable[..., Any], ...] = (
     torch.flatten,
     functional.avg_pool1d,
     functional.avg_pool2d,
+    functional.avg_pool3d,
     functional.adaptive_avg_pool1d,
     functional.adaptive_avg_pool2d,
+    functional.adaptive_avg_pool3d,
     functional.dropout,
 )
 LINEAR_METHODS = ("flatten", "add", "contiguous")
@@ -64,11 +76,24 @@ ADVICE = {
 }
 
 
+_UNTRACEABLE = (fx.proxy.TraceError, TypeError, NotImplementedError)
+
+
 class _Tracer(fx.Tracer):
-    """Enters user modules, stops at torch's own and at quantized activations."""
+    """Enters user modules, stops at torch's own and at quantized activations; remembers where it failed."""
+
+    failed = ""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return isinstance(m, QuantizedReLU) or super().is_leaf_module(m, module_qualified_name)
+
+    def call_module(self, m: nn.Module, *call: Any) -> Any:
+        try:
+            return super().call_module(m, *call)
+        except _UNTRACEABLE:
+            # The innermost module sees the error first.
+            self.failed = self.failed or f"{self.path_of_module(m)} ({type(m).__name__})"
+            raise
 
 
 def trace(model: nn.Module) -> fx.GraphModule:
@@ -79,12 +104,13 @@ def trace(model: nn.Module) -> fx.GraphModule:
     ProblemError
         When its control flow depends on values.
     """
+    tracer = _Tracer()
     try:
-        graph = _Tracer().trace(model)
-    except (fx.proxy.TraceError, TypeError, NotImplementedError) as error:
+        graph = tracer.trace(model)
+    except _UNTRACEABLE as error:
         raise ProblemError(
-            f"{type(model).__name__} cannot be traced by torch.fx: {error}; control flow that depends on values must "
-            "be removed from forward"
+            f"{tracer.failed or type(model).__name__} cannot be traced by torch.fx: {error}; control flow that depends on "
+            "values must be removed from forward"
         ) from error
     return fx.GraphModule(model, graph)
 
@@ -96,6 +122,19 @@ def is_relu(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
     if node.op == "call_function":
         return node.target in RELU_FUNCTIONS
     return node.op == "call_method" and node.target in RELU_METHODS
+
+
+def spiking_nodes(traced: fx.GraphModule) -> set[fx.Node]:
+    """Return the operations whose results are spikes or currents of all steps: those from the first neurons on."""
+    modules = dict(traced.named_modules())
+    found: set[fx.Node] = set()
+    for node in traced.graph.nodes:
+        neurons = node.op == "call_module" and isinstance(
+            modules[str(node.target)], QuantizedReLU
+        )
+        if neurons or any(given in found for given in node.all_input_nodes):
+            found.add(node)
+    return found
 
 
 def _changes_its_input(node: fx.Node, modules: dict[str, nn.Module]) -> bool:

@@ -17,7 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from optlab.errors import CapabilityError, ProblemError
 from optlab_adapters.snn.activation import QuantizedReLU
-from optlab_adapters.snn.graph import ADDITIONS, NORMS
+from optlab_adapters.snn.graph import ADDITIONS, BIASED, LINEAR_MODULES, NORMS, POOLS
 
 if TYPE_CHECKING:
     from optlab_adapters.snn.coding import Coding
@@ -121,11 +121,11 @@ class _Integers(fx.Interpreter):
         module, value = self.fetch_attr(target), args[0]
         if isinstance(module, QuantizedReLU):
             return self._neurons(str(target), module, value)
-        if isinstance(module, (nn.Linear, nn.Conv2d)):
+        if isinstance(module, BIASED):
             return _affine(module, value)
-        if isinstance(module, (nn.AvgPool2d, nn.AdaptiveAvgPool2d)):
+        if isinstance(module, tuple(POOLS)):
             return _pool(str(target), module, value)
-        if isinstance(module, (nn.Flatten, nn.Identity, nn.Dropout, nn.Dropout2d)):
+        if isinstance(module, LINEAR_MODULES):
             return _mapped(value, module, value.denominator)
         raise CapabilityError(
             f"{target} ({type(module).__name__}) has no integer form; use exact='float'"
@@ -208,32 +208,47 @@ def _affine(module: Any, value: Fixed) -> Fixed:
     mapped = _mapped(value, times, denominator)
     if bias is None:
         return mapped
-    shape = (1, -1, 1, 1) if isinstance(module, nn.Conv2d) else (-1,)
-    return Fixed(mapped.stream, mapped.constant + bias.reshape(shape), denominator)
+    # Channels come first in what a convolution puts out, last in what a Linear does.
+    places = 0 if isinstance(module, nn.Linear) else len(module.kernel_size)
+    constant = mapped.constant + bias.reshape(-1, *(1,) * places)
+    return Fixed(mapped.stream, constant, denominator)
 
 
 def _pool(name: str, module: Any, value: Fixed) -> Fixed:
-    options: dict[str, Any]
-    if isinstance(module, nn.AdaptiveAvgPool2d):
-        size = value.constant.shape[-2:]
-        out: Any = module.output_size
-        wanted: Any = out if isinstance(out, tuple) else (out, out)
+    axes = next(number for kind, number in POOLS.items() if isinstance(module, kind))
+    size = value.constant.shape[-axes:]
+    if hasattr(module, "output_size"):
+        wanted = _each(module.output_size, axes)
         if any(w is None or s % w for s, w in zip(size, wanted, strict=True)):
             raise CapabilityError(f"{name} has windows of unequal sizes; use exact='float'")
         window = tuple(s // w for s, w in zip(size, wanted, strict=True))
-        options = {"kernel_size": window}
+        stride, padding = window, (0,) * axes
     else:
-        kernel = module.kernel_size
-        window = kernel if isinstance(kernel, tuple) else (kernel, kernel)
-        if module.divisor_override or module.ceil_mode or not module.count_include_pad:
+        if (
+            getattr(module, "divisor_override", None)
+            or module.ceil_mode
+            or not module.count_include_pad
+        ):
             raise CapabilityError(f"{name} divides by varying sizes; use exact='float'")
-        options = {"kernel_size": window, "stride": module.stride, "padding": module.padding}
+        window, stride, padding = (
+            _each(v, axes) for v in (module.kernel_size, module.stride, module.padding)
+        )
 
     def total(v: torch.Tensor) -> torch.Tensor:
-        summed = nn.functional.avg_pool2d(v.double(), **options, divisor_override=1)
-        return summed.to(torch.int64)
+        # The three-dimensional form does for all: missing axes have one entry.
+        whole = v.double().reshape(*v.shape[:2], *(1,) * (3 - axes), *v.shape[2:])
+        ones, zeros = (1,) * (3 - axes), (0,) * (3 - axes)
+        summed = nn.functional.avg_pool3d(
+            whole, ones + window, ones + stride, zeros + padding, divisor_override=1
+        )
+        return summed.reshape(*v.shape[:2], *summed.shape[-axes:]).to(torch.int64)
 
     return _mapped(value, total, value.denominator * math.prod(window))
+
+
+def _each(size: Any, axes: int) -> tuple[Any, ...]:
+    """Return a size for each axis."""
+    return tuple(size) if isinstance(size, (tuple, list)) else (size,) * axes
 
 
 def _sum(a: Fixed, b: Fixed) -> Fixed:

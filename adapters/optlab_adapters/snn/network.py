@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import fx, nn
@@ -12,10 +13,16 @@ from torch import fx, nn
 from optlab.errors import OptionError, ProblemError
 from optlab_adapters.snn.activation import QuantizedReLU
 from optlab_adapters.snn.coding import Coding
+from optlab_adapters.snn.energy import FLOAT32, EnergyModel
 from optlab_adapters.snn.graph import ADDITIONS, NORMS, check_operations, is_relu, trace
 from optlab_adapters.snn.integer import IntegerNetwork
+from optlab_adapters.snn.measure import measure
+from optlab_adapters.snn.pipeline import Pipeline, pipeline_of
 from optlab_adapters.snn.quantization import check_finite
-from optlab_adapters.snn.shift import shifted_bias, shifted_offset
+from optlab_adapters.snn.shift import BiasShift
+
+if TYPE_CHECKING:
+    from optlab_adapters.snn.report import SpikingReport
 
 __all__ = ["SpikingNetwork", "Trace", "convert"]
 
@@ -104,6 +111,11 @@ def _steps_of(traced: fx.GraphModule) -> int:
             )
         if isinstance(module, nn.modules.dropout._DropoutNd) and module.training:
             raise ProblemError(f"{name} is dropout in training mode; call eval()")
+        if isinstance(module, QuantizedReLU) and not bool((module.threshold > 0).all()):
+            raise ProblemError(
+                f"{name} has a threshold that is not positive; quantize again with calibration, and train with a smaller "
+                "rate"
+            )
     ladder = {neuron.steps for neuron in neurons}
     if len(ladder) > 1:
         raise ProblemError(
@@ -117,8 +129,7 @@ class SpikingNetwork:
 
     The input is a constant current into the first layer (direct encoding). A binary neuron accumulates for T steps,
     then fires T spikes, the bits of its code; currents are the layers applied to the spikes of one step, each worth
-    lam / S. Layers work one after the other, so one image needs T steps per neuron layer on its longest path, and
-    a pipeline of layers takes a new image every T steps.
+    lam / S. Layers work one after the other; when, says ``net.pipeline``.
     """
 
     def __init__(
@@ -130,7 +141,7 @@ class SpikingNetwork:
     ) -> None:
         self.traced = traced
         self.coding = coding
-        self.bias_shift = bias_shift
+        self.shift = BiasShift(coding) if bias_shift else None
         self.whole = whole
 
     @torch.no_grad()
@@ -156,51 +167,67 @@ class SpikingNetwork:
                 "mode is 'rate', which has no codes to compare; convert with mode='binary'"
             )
         _, trace_ = self.run(x)
-        wanted = self._codes(x)
+        _, wanted = self.quantized(x)
         return {
             name: int((self.coding.decode(spikes) != wanted[name]).sum())
             for name, spikes in trace_.spikes.items()
         }
 
-    def _codes(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the codes of the quantized network in the same arithmetic."""
+    @torch.no_grad()
+    def quantized(self, x: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Return logits and codes, by layer, of the quantized network in the same arithmetic."""
         if self.whole is not None:
-            codes = self.whole.run(x, spiking=False)[2]
-            return {name: code[0] for name, code in codes.items()}
-        wanted: dict[str, torch.Tensor] = {}
+            logits, denominator, fired = self.whole.run(x, spiking=False)
+            return logits.double() / denominator, {
+                name: code[0] for name, code in fired.items()
+            }
+        codes: dict[str, torch.Tensor] = {}
         hooks = [
-            module.register_forward_hook(_keep(wanted, name))
+            module.register_forward_hook(_keep(codes, name))
             for name, module in self.traced.named_modules()
             if isinstance(module, QuantizedReLU)
         ]
         try:
-            self.traced(x)
+            return self.traced(x), codes
         finally:
             for hook in hooks:
                 hook.remove()
-        return wanted
 
-    @torch.no_grad()
     def quantized_logits(self, x: torch.Tensor) -> torch.Tensor:
         """Return the logits of the quantized network in the same arithmetic."""
-        if self.whole is None:
-            logits: torch.Tensor = self.traced(x)
-            return logits
-        whole, denominator, _ = self.whole.run(x, spiking=False)
-        return whole.double() / denominator
+        return self.quantized(x)[0]
+
+    @cached_property
+    def pipeline(self) -> Pipeline:
+        """When its layers work."""
+        return pipeline_of(self.traced, self.coding)
 
     @property
     def latency(self) -> int:
-        """Steps from an image to its logits: T for every neuron layer on the longest path."""
-        depth: dict[fx.Node, int] = {}
-        modules = dict(self.traced.named_modules())
-        for node in self.traced.graph.nodes:
-            before = max((depth[given] for given in node.all_input_nodes), default=0)
-            fires = node.op == "call_module" and isinstance(
-                modules[str(node.target)], QuantizedReLU
-            )
-            depth[node] = before + fires
-        return self.coding.steps * max(depth.values())
+        """Steps from an image to its logits."""
+        return self.pipeline.latency
+
+    def report(
+        self, data: Any, *, energy: EnergyModel = FLOAT32, progress: bool = False
+    ) -> SpikingReport:
+        """Return accuracy, spikes, code mismatches, latency and energy on a data set.
+
+        Parameters
+        ----------
+        data
+            A DataLoader or Dataset, a pair of tensors (x, y), or an iterable of batches x or (x, y). Where y holds labels,
+            whole numbers of shape (N,), accuracy is measured.
+        energy : EnergyModel
+            Any object with ``picojoules(layer) -> float`` for a :class:`optlab.adapters.snn.LayerWork`.
+        progress : bool
+            Whether a bar shows how far it is.
+
+        Raises
+        ------
+        ProblemError
+            When a batch is of no known form, or its inputs are not finite.
+        """
+        return measure(self, data, energy, progress=progress)
 
     def _integrated(self, value: Any) -> torch.Tensor:
         return self.coding.accumulate(value.values) if isinstance(value, Stream) else value
@@ -273,16 +300,5 @@ class _Simulation(fx.Interpreter):
 
     def _layer(self, module: Any) -> Any:
         """Return the layer with the constant that it adds at every step."""
-        norm = isinstance(module, NORMS)
-        if not (
-            self.network.bias_shift and (norm or getattr(module, "bias", None) is not None)
-        ):
-            return module
-        shifted = copy.copy(module)
-        shifted._parameters = dict(module._parameters)
-        if norm and module.weight is None:
-            shifted._parameters["weight"] = nn.Parameter(torch.ones_like(module.running_mean))
-        constant = shifted_offset if norm else shifted_bias
-        bias = constant(module if norm else module.bias, self.levels)
-        shifted._parameters["bias"] = nn.Parameter(bias)
-        return shifted
+        shift = self.network.shift
+        return module if shift is None else shift.layer(module)

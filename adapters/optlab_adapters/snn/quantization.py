@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import operator
+from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
@@ -28,6 +29,7 @@ def quantize(
     percentile: float = 100.0,
     max_pool: Literal["average", "refuse"] = "refuse",
     copied: bool = True,
+    per_channel: bool = False,
 ) -> fx.GraphModule:
     """Return a module whose ReLUs are quantized to 2^T levels with trainable thresholds.
 
@@ -46,6 +48,8 @@ def quantize(
         What is done with max pooling, which is not linear: refuse it, or put average pooling in its place.
     copied : bool
         Whether the parameters are copies; if not, they are shared with ``model``.
+    per_channel : bool
+        Whether every channel has a threshold of its own.
 
     Raises
     ------
@@ -65,7 +69,8 @@ def quantize(
     modules = dict(traced.named_modules())
     for node in list(traced.graph.nodes):
         if is_relu(node, modules):
-            _replace(traced, node, QuantizedReLU(steps, START))
+            lam = _start(node, modules, per_channel=per_channel and calibration is None)
+            _replace(traced, node, QuantizedReLU(steps, lam))
         elif node.op == "call_module" and isinstance(
             modules[str(node.target)], tuple(MAX_POOLS)
         ):
@@ -79,7 +84,7 @@ def quantize(
     traced.recompile()
     _like(traced, model)
     if calibration is not None:
-        _calibrate(traced, calibration, percentile / 100)
+        _calibrate(traced, calibration, percentile / 100, per_channel=per_channel)
     return traced
 
 
@@ -109,6 +114,33 @@ def _replace(traced: fx.GraphModule, node: fx.Node, module: nn.Module) -> None:
     traced.graph.erase_node(node)
 
 
+def _start(
+    node: fx.Node, modules: dict[str, nn.Module], *, per_channel: bool
+) -> float | torch.Tensor:
+    """Return the threshold at the start of a training from scratch."""
+    if not per_channel:
+        return START
+    channels = _channels(node.all_input_nodes[0], modules)
+    if channels is None:
+        raise OptionError(
+            f"the channels that reach {node.target} are not known from the layers before it; pass calibration, or "
+            "per_channel=False"
+        )
+    return torch.full((channels,), START)
+
+
+def _channels(node: fx.Node, modules: dict[str, nn.Module]) -> int | None:
+    """Return how many channels a value has, by the last layer that says so."""
+    module: Any = modules.get(str(node.target)) if node.op == "call_module" else None
+    for name in ("out_channels", "out_features", "num_features"):
+        if hasattr(module, name):
+            return int(getattr(module, name))
+    flattened = isinstance(module, nn.Flatten) or node.target in {torch.flatten, "flatten"}
+    if flattened or not node.all_input_nodes:
+        return None
+    return _channels(node.all_input_nodes[0], modules)
+
+
 def _average(path: str, pool: Any, max_pool: str) -> nn.Module:
     if max_pool == "refuse":
         raise ProblemError(
@@ -136,12 +168,17 @@ def _like(traced: fx.GraphModule, model: nn.Module) -> None:
 
 
 @torch.no_grad()
-def _calibrate(traced: fx.GraphModule, inputs: torch.Tensor, share: float) -> None:
+def _calibrate(
+    traced: fx.GraphModule, inputs: torch.Tensor, share: float, *, per_channel: bool
+) -> None:
     """Set every threshold to a quantile of what its activation sees, later ones with the earlier left unquantized."""
+    if not (len(inputs) and bool(torch.isfinite(inputs).all())):
+        raise ProblemError("calibration needs inputs, one at least, and all of them finite")
     modes = [(m, m.training) for m in traced.modules()]
     traced.eval()
+    measure = _measure_channels(share) if per_channel else _measure(share)
     hooks = [
-        m.register_forward_hook(_measure(share))
+        m.register_forward_hook(measure)
         for m in traced.modules()
         if isinstance(m, QuantizedReLU)
     ]
@@ -154,15 +191,39 @@ def _calibrate(traced: fx.GraphModule, inputs: torch.Tensor, share: float) -> No
             module.training = mode
 
 
-def _measure(share: float) -> Any:
+Hook = Callable[[QuantizedReLU, tuple[torch.Tensor, ...], Any], torch.Tensor]
+
+
+def _measure(share: float) -> Hook:
     def hook(
         module: QuantizedReLU, inputs: tuple[torch.Tensor, ...], _output: Any
     ) -> torch.Tensor:
         positive = inputs[0].clamp(min=0)
-        flat = positive.flatten().sort().values
-        quantile = flat[max(0, min(flat.numel() - 1, round(share * flat.numel()) - 1))]
+        quantile = _quantile(positive.flatten(), share)
         if quantile > 0:
             module.threshold.fill_(quantile)
         return positive
 
     return hook
+
+
+def _measure_channels(share: float) -> Hook:
+    def hook(
+        module: QuantizedReLU, inputs: tuple[torch.Tensor, ...], _output: Any
+    ) -> torch.Tensor:
+        positive = inputs[0].clamp(min=0)
+        whole = _quantile(positive.flatten(), share)
+        quantiles = _quantile(positive.transpose(0, 1).flatten(1), share)
+        # A channel that is silent on these inputs is treated like the layer.
+        rest = torch.where(whole > 0, whole, torch.full_like(whole, START))
+        module.threshold = nn.Parameter(torch.where(quantiles > 0, quantiles, rest))
+        return positive
+
+    return hook
+
+
+def _quantile(values: torch.Tensor, share: float) -> torch.Tensor:
+    """Return a quantile along the last axis, an entry of it: the one at the given share of the sorted entries."""
+    number = values.shape[-1]
+    place = max(0, min(number - 1, round(share * number) - 1))
+    return values.sort().values[..., place]

@@ -1,74 +1,22 @@
-"""Charts as inline SVG: small, sharp at any size, readable without colour.
-
-The colours are those of Okabe and Ito, which people with any colour vision can tell apart on white;
-every method has a dash pattern of its own as well.
-"""
+"""Charts of a sweep: profiles, and the histories of runs."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 from optlab.bench.report.profiles import Profile
+from optlab.bench.report.svg import Frame, axes, line, style, svg
 from optlab.bench.store import Run
 
-__all__ = ["Style", "history_chart", "profile_chart", "style"]
-
-_COLOURS = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#AA4499",
-    "#000000",
-    "#E69F00",
-    "#56B4E9",
-    "#882255",
-)
-_DASHES = ("", "7 3", "2 3", "9 3 2 3", "4 2", "12 4", "1 2", "6 2 1 2 1 2")
-
-_WIDTH, _HEIGHT = 520.0, 320.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64.0, 16.0, 14.0, 46.0
+__all__ = ["history_chart", "profile_chart"]
 
 _POINTS = 60
 """Points of a line of a history: more cannot be told apart at this width."""
 
 _DECADES = 12
 """Orders of magnitude that a history shows below its largest value at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Style:
-    """How lines of a method look."""
-
-    colour: str
-    dash: str
-
-
-def style(index: int) -> Style:
-    """Return the style of a method by its place in the list of methods."""
-    return Style(_COLOURS[index % len(_COLOURS)], _DASHES[index % len(_DASHES)])
-
-
-@dataclass(frozen=True, slots=True)
-class _Frame:
-    """A plot's area: where values go on the page."""
-
-    x: tuple[float, float]
-    y: tuple[float, float]
-    size: tuple[float, float] = (_WIDTH, _HEIGHT)
-
-    def at(self, x: float, y: float) -> tuple[float, float]:
-        """Return the place of a point."""
-        wide, high = self.size
-        right, low = wide - _RIGHT, high - _BOTTOM
-        span_x, span_y = self.x[1] - self.x[0] or 1.0, self.y[1] - self.y[0] or 1.0
-        return (
-            _LEFT + (x - self.x[0]) / span_x * (right - _LEFT),
-            low - (y - self.y[0]) / span_y * (low - _TOP),
-        )
 
 
 def profile_chart(
@@ -88,11 +36,11 @@ def profile_chart(
     costs = [min(max(cost, least), most) for p in profiles for cost in p.costs]
     low = math.floor(math.log(min(costs, default=1.0), base))
     high = max(math.ceil(math.log(max(costs, default=base), base)), low + 1)
-    frame = _Frame((float(low), float(high)), (0.0, 1.0))
+    frame = Frame((float(low), float(high)), (0.0, 1.0))
     stride = max(1, math.ceil((high - low) / 8))
     ticks = [(float(k), _power(base, k)) for k in range(low, high + 1, stride)]
     shares = [(i / 5, f"{20 * i} %") for i in range(6)]
-    parts = [_axes(frame, ticks, shares, (label, "problems solved"))]
+    parts = [axes(frame, ticks, shares, (label, "problems solved"))]
     for i, profile in enumerate(profiles):
         steps: list[tuple[float, float]] = []
         share = 0.0
@@ -105,8 +53,8 @@ def profile_chart(
         steps.append((frame.x[1], share))
         if steps[0][1] == 0.0 and len(steps) > 1 and steps[0][0] == frame.x[0]:
             steps = steps[1:]
-        parts.append(_line(frame, steps, style(i), profile.label))
-    return _svg(frame.size, title, parts)
+        parts.append(line(frame, steps, style(i), profile.label))
+    return svg(frame.size, title, parts)
 
 
 def history_chart(runs: Sequence[tuple[int, Run]], best: float | None, problem: str) -> str:
@@ -156,18 +104,18 @@ def _panel(
     high = math.ceil(max(values) + 1e-9)
     low = max(math.floor(min(values)), high - _DECADES - 4)
     last = max(x for *_, points in lines for x, _ in points) or 0.3
-    frame = _Frame((0.0, last), (float(low), float(max(high, low + 1))), (400.0, 230.0))
+    frame = Frame((0.0, last), (float(low), float(max(high, low + 1))), (400.0, 230.0))
     marks = [
         k for k in (0, 1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 100_000) if k < 10**last
     ]
     x_ticks = [(math.log10(1.0 + k), f"{k:g}") for k in marks]
     stride = max(1, math.ceil((high - low) / 6))
     y_ticks = [(float(k), _power(10, k)) for k in range(low, high + 1, stride)]
-    parts = [_axes(frame, x_ticks, y_ticks, ("iteration", label))]
+    parts = [axes(frame, x_ticks, y_ticks, ("iteration", label))]
     for index, name, points in lines:
         kept = [(x, max(y, frame.y[0])) for x, y in _thin(points)]
-        parts.append(_line(frame, kept, style(index), name))
-    return _svg(frame.size, title, parts)
+        parts.append(line(frame, kept, style(index), name))
+    return svg(frame.size, title, parts)
 
 
 def _residual(row: list[Any]) -> float | None:
@@ -185,64 +133,6 @@ def _thin(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
         return points
     stride = (len(points) - 1) / (_POINTS - 1)
     return [points[round(i * stride)] for i in range(_POINTS)]
-
-
-def _axes(
-    frame: _Frame,
-    x_ticks: Sequence[tuple[float, str]],
-    y_ticks: Sequence[tuple[float, str]],
-    labels: tuple[str, str],
-) -> str:
-    """Draw grid, ticks and labels."""
-    wide, high = frame.size
-    parts = []
-    for x, text in x_ticks:
-        at, low = frame.at(x, frame.y[0])
-        parts.append(
-            f'<path class="grid" d="M{at:.1f} {_TOP:.1f}V{low:.1f}"/>'
-            f'<text x="{at:.1f}" y="{low + 15:.1f}" text-anchor="middle">{escape(text)}</text>'
-        )
-    for y, text in y_ticks:
-        left, at = frame.at(frame.x[0], y)
-        parts.append(
-            f'<path class="grid" d="M{left:.1f} {at:.1f}H{wide - _RIGHT:.1f}"/>'
-            f'<text x="{left - 5:.1f}" y="{at + 4:.1f}" text-anchor="end">{escape(text)}</text>'
-        )
-    middle = (_LEFT + wide - _RIGHT) / 2
-    turned = (_TOP + high - _BOTTOM) / 2
-    parts.append(
-        f'<text x="{middle:.1f}" y="{high - 8:.1f}" text-anchor="middle">{escape(labels[0])}</text>'
-        f'<text transform="translate(12 {turned:.1f}) rotate(-90)" text-anchor="middle">'
-        f"{escape(labels[1])}</text>"
-    )
-    return "".join(parts)
-
-
-def _line(frame: _Frame, points: Sequence[tuple[float, float]], look: Style, name: str) -> str:
-    """Draw a line; a single point becomes a dot."""
-    placed = [frame.at(x, y) for x, y in points]
-    tip = f"<title>{escape(name)}</title>"
-    if len(placed) == 1:
-        x, y = placed[0]
-        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{look.colour}">{tip}</circle>'
-    text: list[str] = []
-    for x, y in placed:
-        place = f"{x:.1f},{y:.1f}"
-        if not text or place != text[-1]:
-            text.append(place)
-    dash = f' stroke-dasharray="{look.dash}"' if look.dash else ""
-    return (
-        f'<polyline class="line" stroke="{look.colour}"{dash} points="{" ".join(text)}">{tip}'
-        "</polyline>"
-    )
-
-
-def _svg(size: tuple[float, float], title: str, parts: Sequence[str]) -> str:
-    wide, high = size
-    return (
-        f'<svg class="chart" viewBox="0 0 {wide:g} {high:g}" width="{wide:g}" height="{high:g}" '
-        f'role="img" aria-label="{escape(title)}">{"".join(parts)}</svg>'
-    )
 
 
 def _power(base: int, exponent: int) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from optlab.bench.judge import error
-from optlab.bench.report.charts import history_chart, profile_chart, style
+from optlab.bench.report.charts import history_chart, profile_chart
 from optlab.bench.report.profiles import (
     Profile,
     best_shares,
@@ -23,6 +23,7 @@ from optlab.bench.report.summary import (
     evaluations,
     own_cpu,
 )
+from optlab.bench.report.svg import style
 from optlab.bench.report.text import busy, ratio, sentence
 
 if TYPE_CHECKING:

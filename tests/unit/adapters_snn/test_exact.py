@@ -156,6 +156,20 @@ def test_shifted_constants_arrive_once(seed: Any, steps: Any, mode: Any) -> None
     )
 
 
+def test_far_means_do_not_amplify_rounding() -> None:
+    # A mean of 1000 deviations, 255 levels: a constant near 1000 at each step would arrive with 255 times its round-off,
+    # nearly 0.01; the network itself rounds 1000 to 6e-5.
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 8, bias=False), nn.BatchNorm1d(8)
+    ).eval()
+    model[3].running_mean.fill_(-1000.0)
+    model[3].bias.data.fill_(-1000.0)
+    x = torch.randn(64, 4)
+    q = snn.quantize(model, 8, calibration=x)
+    assert float((snn.convert(q)(x) - q(x)).detach().abs().max()) < 1e-3
+
+
 def test_straight_through_gradients() -> None:
     activation = snn.QuantizedReLU(2, 3.0)
     x = torch.tensor([[-1.0, 1.2, 5.0]], requires_grad=True)

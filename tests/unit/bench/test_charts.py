@@ -9,8 +9,9 @@ from bench_toys import lost, made_up
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optlab.bench.report.charts import history_chart, profile_chart, style
+from optlab.bench.report.charts import history_chart, profile_chart
 from optlab.bench.report.profiles import Profile
+from optlab.bench.report.svg import document, style
 
 
 def lines(svg: str) -> list[list[tuple[float, float]]]:
@@ -81,3 +82,13 @@ def test_a_long_history_stays_short() -> None:
         len(line) <= 60 for chart in re.findall(r"<svg.*?</svg>", svg) for line in lines(chart)
     )
     assert "1e-" in svg
+
+
+def test_a_chart_as_a_file_of_its_own() -> None:
+    chart = profile_chart(
+        [Profile("a", [1.0, 2.0], 2)], "A > B", "cost", base=2, least=1, most=8
+    )
+    root = ET.fromstring(document(chart))
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert root.get("aria-label") == "A > B"
+    assert [item.tag.rpartition("}")[2] for item in root][:2] == ["style", "rect"]

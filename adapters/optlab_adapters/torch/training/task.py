@@ -24,6 +24,7 @@ from optlab.typing import is_a
 from optlab_adapters.torch.training.data import (
     AbstractSamples,
     Augmentation,
+    Batch,
     Minibatches,
     samples_of,
 )
@@ -259,7 +260,6 @@ class TrainingTask(AbstractSampled):
             for module, mode in modes:
                 module.training = mode
 
-    @torch.no_grad()
     def accuracy(self, data: Any = None, x: Vector | None = None) -> float:
         """Return the share of samples whose largest output is the target's.
 
@@ -272,22 +272,28 @@ class TrainingTask(AbstractSampled):
         """
         if x is not None:
             self.write(x)
+        right = samples = 0
+        for output, batch in self.outputs(data):
+            right += int((output.argmax(dim=-1) == batch.target).sum())
+            samples += batch.size
+        return right / samples
+
+    @torch.no_grad()
+    def outputs(self, data: Any = None) -> Iterator[tuple[Any, Batch]]:
+        """Yield what the model as it is puts out in evaluation mode, with the batches; data: see :meth:`accuracy`."""
         engine = self._engine
         samples = (
             engine.minibatches.samples
             if data is None
             else samples_of(data, engine.parameters.tensors[0].dtype)[0]
         )
-        right = 0
         with _evaluation(self.model):
             for batch in _in_order(samples, engine.minibatches.batch_size):
                 there = batch.to(engine.parameters.device)
-                guess = engine.network.output(there).argmax(dim=-1)
-                right += int((guess == there.target).sum())
-        return right / samples.size
+                yield engine.network.output(there), there
 
 
-def _in_order(samples: AbstractSamples, batch_size: int) -> Iterator[Any]:
+def _in_order(samples: AbstractSamples, batch_size: int) -> Iterator[Batch]:
     return Minibatches(samples, batch_size, seed=0).everything()
 
 
