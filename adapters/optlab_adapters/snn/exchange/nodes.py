@@ -186,9 +186,7 @@ def _filled(layer: Any, weight: torch.Tensor, bias: Any) -> nn.Module:
 
 
 def _pool(node: Any, _dt: float) -> nn.Module:
-    kernel, stride, padding = (
-        _pair(v) for v in (node.kernel_size, node.stride, node.padding)
-    )
+    kernel, stride, padding = (_pair(v) for v in (node.kernel_size, node.stride, node.padding))
     divisor = 1 if type(node).__name__ == "SumPool2d" else None
     return nn.AvgPool2d(kernel, stride, padding, divisor_override=divisor)
 
