@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["spiking_graph"]
 
-PASSES = (nn.Identity, nn.Dropout, nn.Dropout2d)
+PASSES = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d)
 
 
