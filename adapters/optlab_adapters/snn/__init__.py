@@ -9,6 +9,7 @@ from __future__ import annotations
 from optlab_adapters.snn.activation import QuantizedReLU
 from optlab_adapters.snn.coding import Coding
 from optlab_adapters.snn.energy import FLOAT32, INT8, INT32, EnergyModel, OperationEnergy
+from optlab_adapters.snn.exchange import SpikingGraph, export_nir, import_nir
 from optlab_adapters.snn.network import SpikingNetwork, convert
 from optlab_adapters.snn.operations import LayerWork
 from optlab_adapters.snn.penalty import Ramp, SpikePenalty
@@ -38,10 +39,13 @@ __all__ = [
     "SpikeHistory",
     "SpikePenalty",
     "SpikeTrainingTask",
+    "SpikingGraph",
     "SpikingNetwork",
     "SpikingReport",
     "Stage",
     "convert",
+    "export_nir",
+    "import_nir",
     "quantize",
     "raster",
     "shifted_bias",

@@ -76,12 +76,14 @@ class Coding:
 
         Bits sent most significant first need no weights: the membrane doubles at each step, u <- 2 u + I(t).
         """
-        potential = torch.zeros_like(currents[0])
-        for weight, current in zip(self.weights, currents, strict=True):
-            if self.mode == "binary" and self.order == "msb":
-                potential = 2 * potential + current
+        first, *later = zip(self.weights, currents, strict=True)
+        doubling = self.mode == "binary" and self.order == "msb"
+        potential = first[1] if doubling else first[0] * first[1]
+        for weight, current in later:
+            if doubling:
+                potential = torch.add(current, potential, alpha=2)
             else:
-                potential = potential + weight * current
+                potential = torch.add(potential, current, alpha=weight)
         return potential
 
     def fire(self, potential: torch.Tensor) -> torch.Tensor:
@@ -91,24 +93,36 @@ class Coding:
         of clip(floor(u), 0, 2^T - 1): u - 2^k is exact in floating point for 2^k <= u <= 2^(k+1) (Sterbenz), and a
         potential of 2^T or more stays above every later threshold. Shape (T, ...), in the order of the steps.
         """
-        spikes = []
+        spikes = _stack(potential, self.steps)
+        left = potential.detach().clone()
         for k in reversed(range(self.steps)):
-            spike = (potential >= 2**k).to(potential.dtype)
-            potential = potential - spike * 2**k
-            spikes.append(spike)
-        return torch.stack(spikes if self.order == "msb" else spikes[::-1])
+            spike = spikes[k if self.order == "lsb" else self.steps - 1 - k]
+            torch.ge(left, 2**k, out=spike)
+            left.sub_(spike, alpha=2**k)
+        return spikes
 
-    def integrate_and_fire(self, currents: torch.Tensor) -> torch.Tensor:
-        """Return the spikes of the usual neuron: it may fire at every step, threshold 1, start 1/2, soft reset."""
-        potential = torch.full_like(currents[0], 0.5)
-        spikes = []
-        for current in currents:
-            potential = potential + current
-            spike = (potential >= 1).to(potential.dtype)
-            potential = potential - spike
-            spikes.append(spike)
-        return torch.stack(spikes)
+    def integrate_and_fire(
+        self, currents: torch.Tensor, threshold: float | torch.Tensor = 1.0
+    ) -> torch.Tensor:
+        """Return the spikes of the usual neuron, each as high as the threshold.
+
+        It may fire at every step, starts at half a threshold, and is reset softly. Shape (T, ...).
+        """
+        spikes = _stack(currents[0], len(currents))
+        potential = torch.full_like(currents[0], 0.5) * threshold
+        for current, spike in zip(currents, spikes, strict=True):
+            potential.add_(current)
+            torch.ge(potential, threshold, out=spike)
+            spike.mul_(threshold)
+            potential.sub_(spike)
+        return spikes
 
     def decode(self, spikes: torch.Tensor) -> torch.Tensor:
         """Return the code that the spikes, shape (T, ...), stand for."""
         return self.accumulate(spikes)
+
+
+def _stack(one: torch.Tensor, steps: int) -> torch.Tensor:
+    """Return room for one tensor per step, each in the memory order of the given one."""
+    order = torch.empty_like(one).stride()
+    return one.new_empty_strided((steps, *one.shape), (one.numel(), *order))

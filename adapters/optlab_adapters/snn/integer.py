@@ -6,18 +6,17 @@ injected once. Sums of whole numbers do not depend on their order, so bits weigh
 
 from __future__ import annotations
 
-import copy
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import fx, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from optlab.errors import CapabilityError, ProblemError
 from optlab_adapters.snn.activation import QuantizedReLU
-from optlab_adapters.snn.graph import ADDITIONS, BIASED, LINEAR_MODULES, NORMS, POOLS
+from optlab_adapters.snn.folding import fold_norms
+from optlab_adapters.snn.graph import ADDITIONS, BIASED, LINEAR_MODULES, POOLS
 
 if TYPE_CHECKING:
     from optlab_adapters.snn.coding import Coding
@@ -56,7 +55,7 @@ class IntegerNetwork:
     """
 
     def __init__(self, traced: fx.GraphModule, coding: Coding) -> None:
-        self.traced = _folded(traced)
+        self.traced = fold_norms(traced)
         self.coding = coding
 
     @torch.no_grad()
@@ -68,34 +67,6 @@ class IntegerNetwork:
         fixed = Fixed(None, _whole(x.double() * UNIT), UNIT)
         out = simulation.run(fixed)
         return simulation.integrated(out), out.denominator, simulation.fired
-
-
-def _folded(traced: fx.GraphModule) -> fx.GraphModule:
-    """Return a copy with every batch normalization folded into the layer before it."""
-    folded = copy.deepcopy(traced)
-    modules = dict(folded.named_modules())
-    for node in list(folded.graph.nodes):
-        if node.op != "call_module" or not isinstance(modules[str(node.target)], NORMS):
-            continue
-        before = node.args[0]
-        layer = modules.get(str(before.target)) if before.op == "call_module" else None
-        uses = [n for n in folded.graph.nodes if n.target == before.target]
-        if not isinstance(layer, (nn.Linear, nn.Conv2d)) or len(before.users) + len(uses) > 2:
-            raise CapabilityError(
-                f"{node.target} is batch normalization that does not follow a convolution or Linear of its own, so it "
-                "cannot be folded; use exact='float'"
-            )
-        norm: Any = modules[str(node.target)]
-        folded.set_submodule(
-            str(before.target),
-            fuse_linear_bn_eval(layer, norm)
-            if isinstance(layer, nn.Linear)
-            else fuse_conv_bn_eval(layer, norm),
-        )
-        node.replace_all_uses_with(before)
-        folded.graph.erase_node(node)
-    folded.recompile()
-    return folded
 
 
 def _whole(x: torch.Tensor) -> torch.Tensor:
