@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -188,24 +189,25 @@ def fewer(sparse: list[dict[str, Any]]) -> tuple[float, float]:
 
 
 def drawn(rows: list[dict[str, Any]], sparse: list[dict[str, Any]], path: Path) -> None:
-    """Draw accuracy against steps, and against spikes."""
+    """Draw the largest differences of logits, and accuracy against spikes."""
     import matplotlib as mpl  # noqa: PLC0415
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.2), layout="constrained")
-    for name, style in (
-        ("quantized", "o-"),
-        ("spiking", "x--"),
-        ("rate, T", "s:"),
-        ("rate, Q-1", "^:"),
-        ("without shift", "v:"),
-    ):
-        means = [mean([r for r in rows if r["steps"] == t], name) for t in STEPS]
-        left.plot(STEPS, means, style, label=name)
-    left.set(xlabel="T", ylabel="test accuracy, %", xticks=STEPS)
-    left.legend(frameon=False, fontsize=8)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.4), layout="constrained")
+    kinds: dict[str, Callable[[dict[str, Any]], float]] = {
+        "without shift": lambda r: r["without shift: logits"],
+        "rate, T steps": lambda r: r["rate, T: logits"],
+        "rate, Q - 1 steps": lambda r: r["rate, Q-1: logits"],
+        "binary, single": lambda r: r["logits"]["single"],
+        "binary, double": lambda r: r["logits"]["double"],
+    }
+    for (name, of), marker in zip(kinds.items(), "vs^ox", strict=True):
+        points = [(r["steps"], of(r)) for r in rows]
+        left.semilogy(*zip(*points, strict=True), marker, markersize=5, label=name)
+    left.set(xlabel="T", ylabel="largest difference of logits", xticks=STEPS)
+    left.legend(frameon=False, fontsize=8, loc="center", bbox_to_anchor=(0.5, 0.28))
     for c, some in by_penalty(sparse).items():
         spikes, share = mean(some, "spikes"), mean(some, "accuracy")
         right.plot(spikes, share, "o", color="#4477aa")
