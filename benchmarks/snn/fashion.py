@@ -122,14 +122,18 @@ def measured(q: Any, data: Data) -> dict[str, Any]:
     """Compare a trained quantized network with its spiking network."""
     net = snn.convert(q)
     logits, spikes = run(net, data.test[0])
+    labels = data.test[1][: len(data.compared)]
     rate, _ = run(snn.convert(q, "rate"), data.compared)
+    report = net.report((data.compared, labels))
     return {
         "quantized": judged(q, data.test),
         "spiking": accuracy(logits, data.test[1]),
         "spikes": spikes,
         "latency": net.latency,
-        "rate": accuracy(rate, data.test[1][: len(rate)]),
-        "integer": integer_mode(q, data.compared, data.test[1][: len(data.compared)]),
+        "energy": report.energy,
+        "dense energy": report.dense_energy,
+        "rate": accuracy(rate, labels),
+        "integer": integer_mode(q, data.compared, labels),
         **compared(q, data.compared),
     }
 
@@ -138,7 +142,17 @@ def tables(groups: list[list[dict[str, Any]]]) -> None:
     """Print the means over seeds, and the comparison."""
     numbers = ("start", "float", "calibrated", "quantized", "spiking", "gap")
     printed(
-        ("network", "T", *numbers, "spikes per neuron", "steps", "CPU s", "CPU s, float"),
+        (
+            "network",
+            "T",
+            *numbers,
+            "spikes per neuron",
+            "steps",
+            "nJ",
+            "nJ, quantized",
+            "CPU s",
+            "float",
+        ),
         (
             (
                 some[0]["net"],
@@ -146,6 +160,7 @@ def tables(groups: list[list[dict[str, Any]]]) -> None:
                 *(f"{mean(some, number):.2f}" for number in numbers),
                 f"{mean(some, 'spikes'):.3f}",
                 str(some[0]["latency"]),
+                *(f"{mean(some, e) / 1000.0:.0f}" for e in ("energy", "dense energy")),
                 f"{mean(some, 'cpu'):.0f}",
                 f"{mean(some, 'float: cpu'):.0f}",
             )
