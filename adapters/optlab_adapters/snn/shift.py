@@ -10,7 +10,7 @@ constant b_c added at each step arrives as S b_c. So
 because that is x -> g x + (beta - g mu) in evaluation mode, with g = gamma / sigma, and what is constant in it must be
 divided by S as a whole. The second line is that of Datta et al. (key ``datta2025snn`` in docs/refs.bib), for machines that have
 one constant to set; :class:`BiasShift` does the third. In the second, two terms near g mu cancel, whose round-off the
-weights multiply by S: in single precision it flipped ten times as many codes (T = 4, 37 million codes of digits with noise: 17
+weights multiply by S: in single precision more codes flipped (T = 4, 74 million codes of two networks on digits with noise: 17
 images had one, 5 with the third line; rounding in the quantized network itself explains 6).
 """
 
