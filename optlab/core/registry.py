@@ -55,6 +55,12 @@ _BUILTIN = {
     "deepzero": "optlab.methods.zeroth.deepzero",
     "sgd": "optlab.methods.zeroth.first_order",
     "adam": "optlab.methods.zeroth.first_order",
+    "magnitude": "optlab.methods.compact.pruners",
+    "gmp": "optlab.methods.compact.pruners",
+    "lth": "optlab.methods.compact.pruners",
+    "lrr": "optlab.methods.compact.pruners",
+    "edge-popup": "optlab.methods.compact.tickets",
+    "biprop": "optlab.methods.compact.tickets",
     # Other projects' solvers: the modules are light, the solvers are imported when they run.
     "ipopt": "optlab.methods.external.ipopt",
     "pounce": "optlab.methods.external.pounce",
