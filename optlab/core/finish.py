@@ -181,8 +181,8 @@ def _values(oracle: Oracle, best: CertifiedPoint) -> dict[str, Any]:
 
 
 def _averaged(oracle: Oracle, best: CertifiedPoint) -> CertifiedPoint:
-    """Give the point of a sampled objective the average over all samples in place of the last sample's value."""
-    if oracle.problem.sampled is None:
+    """Evaluate the objective at the point, where the method has only averages over samples or over its last steps."""
+    if oracle.problem.sampled is None and oracle.problem.sparsity is None:
         return best
     try:
         return replace(best, f=average_at(oracle, best.x))

@@ -99,8 +99,7 @@ class PruningTask(TrainingTask):
         """Return which weights differ from zero, as bool tensors by the names of the parameters."""
         parameters = dict(self.model.named_parameters())
         return {
-            block.name: parameters[block.name].detach() != 0
-            for block in self.sparsity.prunable
+            block.name: parameters[block.name].detach() != 0 for block in self.sparsity.prunable
         }
 
     def kept(self) -> dict[str, float]:
