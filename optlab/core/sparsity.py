@@ -136,7 +136,7 @@ class Sparsity:
 
     def magnitudes(self, x: Vector) -> Vector:
         """Return |x_i| of every unit, block by block; of a row the root mean square."""
-        parts = []
+        parts: list[Vector] = []
         for block in self.prunable:
             part = np.abs(x[block.start : block.stop])
             if self.unit == "channel":

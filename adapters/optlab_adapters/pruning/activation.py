@@ -20,7 +20,8 @@ class _Sign(torch.autograd.Function):
     @staticmethod
     def backward(context: Any, *gradients: torch.Tensor) -> torch.Tensor:
         (x,) = context.saved_tensors
-        return gradients[0] * (2.0 - 2.0 * x.abs()).clamp(min=0.0)
+        slope: torch.Tensor = (2.0 - 2.0 * x.abs()).clamp(min=0.0)
+        return gradients[0] * slope
 
 
 class SignActivation(torch.nn.Module):

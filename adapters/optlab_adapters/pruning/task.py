@@ -143,7 +143,8 @@ class PruningTask(TrainingTask):
         """
         for name, mask in self.masks().items():
             path, _, leaf = name.rpartition(".")
-            prune.custom_from_mask(self.model.get_submodule(path), leaf, mask)
+            module = self.model.get_submodule(path)
+            prune.custom_from_mask(module, leaf, mask)  # type: ignore[no-untyped-call]
 
 
 def _density(density: Any, sparsity: float | None) -> Any:

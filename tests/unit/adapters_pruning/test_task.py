@@ -119,7 +119,7 @@ def test_channels_and_layers_that_stay_dense() -> None:
 
 
 def test_shared_weights_are_one_block() -> None:
-    class Tied(torch.nn.Module):
+    class Tied(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.a = torch.nn.Linear(6, 6)

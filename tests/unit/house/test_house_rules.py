@@ -26,6 +26,7 @@ MORE_PARAMETERS = {
     "optlab/core/driver.py": {"run"},
     "optlab/core/problem.py": {"__init__"},
     "adapters/optlab_adapters/torch/training/task.py": {"__init__"},
+    "adapters/optlab_adapters/pruning/task.py": {"__init__"},
 }
 """Functions allowed to take more than six parameters. Kernels are free: numba takes arrays only."""
 

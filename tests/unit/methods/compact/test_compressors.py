@@ -46,7 +46,11 @@ def states(method: Any, problem: optlab.Problem) -> list[State]:
     return run
 
 
-SLOW = {"rule": optlab.zo.SGD(), "schedule": optlab.zo.Constant(), "learning_rate": 0.1}
+SLOW: dict[str, Any] = {
+    "rule": optlab.zo.SGD(),
+    "schedule": optlab.zo.Constant(),
+    "learning_rate": 0.1,
+}
 
 
 def test_one_shot_prunes_once_to_the_largest() -> None:
