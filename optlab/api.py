@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from optlab.core import registry
+from optlab.core import problem_sources, registry
 from optlab.core.checkpoint import Checkpoint, plan_of, seed_of
 from optlab.core.control import Limits
 from optlab.core.derivatives import Differences, wanted_differences
@@ -176,7 +176,7 @@ def minimize(
         seed=seed_of(seed, resume),
         checkpoint=plan_of(checkpoint, resume),
     )
-    task = registry.task_in_place(problem_or_fun) if order.in_place else None
+    task = problem_sources.task_in_place(problem_or_fun) if order.in_place else None
     if task is not None:
         return _shown(solved_in_place(order, task), read.show)
     functions = Functions(
@@ -192,14 +192,14 @@ def minimize(
     )
     stated = _stated(functions, params, wanted)
     if warm_start is None and x0 is None:
-        warm_start = registry.recall(problem_or_fun, stated.problem)
+        warm_start = problem_sources.recall(problem_or_fun, stated.problem)
     warm = _warm(warm_start, stated.problem)
     start = stated.problem.x0 if x0 is not None or warm is None else warm.x
     with opened(executor) as pool:
         order = replace(order, start=start, warm=warm, executor=pool)
         result = solved(order, stated.problem, wanted)
     result = _shown(replace(result, parts=stated.parts), read.show)
-    return registry.deliver(problem_or_fun, stated.problem, result)
+    return problem_sources.deliver(problem_or_fun, stated.problem, result)
 
 
 def ask_tell(
@@ -261,9 +261,9 @@ def methods() -> Records[MethodInfo]:
     return Records([cls.info for cls in registry.known_methods()])
 
 
-def sources() -> Records[registry.ProblemSource]:
+def sources() -> Records[problem_sources.ProblemSource]:
     """Return the records of all problem sources."""
-    return Records(registry.known_sources())
+    return Records(problem_sources.known_sources())
 
 
 def _stated(
@@ -277,7 +277,7 @@ def _stated(
         raise OptionError(
             f"{', '.join(functions.extras())} belong to a plain function; a Problem carries its own"
         )
-    problem = registry.load_problem(thing, params)
+    problem = problem_sources.load_problem(thing, params)
     if functions.x0 is None:
         return Stated(problem, ())
     start = np.asarray(functions.x0, dtype=np.float64)

@@ -18,7 +18,7 @@ import numpy as np
 
 from optlab.api import minimize
 from optlab.core.method import WarmStart
-from optlab.core.registry import load_problem
+from optlab.core.problem_sources import load_problem
 from optlab.core.result import Result
 from optlab.core.status import StopReason
 from optlab.errors import OptionError, ProblemError

@@ -16,7 +16,7 @@ from optlab.bench.warmup import warm_up
 from optlab.core.control import Tolerances
 from optlab.core.options import build_method, choose_method
 from optlab.core.plain import plain
-from optlab.core.registry import load_problem
+from optlab.core.problem_sources import load_problem
 from optlab.core.status import PointStatus
 from optlab.errors import CapabilityError, MissingDependencyError, ProblemError
 

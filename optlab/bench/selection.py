@@ -12,7 +12,7 @@ from typing import Any
 
 from optlab.bench.classes import CLASSES, classification, declared_class
 from optlab.bench.plan import ProblemSpec
-from optlab.core.registry import known_sources
+from optlab.core.problem_sources import known_sources
 from optlab.errors import OptionError, ParseError
 
 __all__ = [

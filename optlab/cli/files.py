@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optlab.core.plain import value
-from optlab.core.registry import load_problem
+from optlab.core.problem_sources import load_problem
 from optlab.errors import OptionError
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from optlab.core.asktell import Query
     from optlab.core.oracle import Oracle
 
-__all__ = ["average_at", "values_at"]
+__all__ = ["average_at", "gradient_at", "values_at"]
 
 _CHUNK = 2**22
 """Numbers in the points given to a vectorised objective at a time: 32 MB."""
@@ -95,6 +95,25 @@ def average_at(oracle: Oracle, x: Vector) -> float:
         )
     finally:
         oracle.account.leave()
+
+
+def gradient_at(oracle: Oracle, x: Vector, key: int | None) -> tuple[float, Vector]:
+    """Return F(x; key) and its gradient, that of the objective where it is no average over samples.
+
+    Parameters
+    ----------
+    x
+        (n,)
+    key
+        The sample.
+    """
+    sampled = oracle.problem.sampled
+    if sampled is None or not sampled.has_gradient:
+        return oracle.objective(x), np.array(oracle.gradient(x))
+    oracle.check()
+    oracle.counts["gradient"] += 1
+    f, gradient = sampled.gradient(x, key)
+    return float(f), np.asarray(gradient, dtype=np.float64)
 
 
 class _Batch:

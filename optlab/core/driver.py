@@ -99,8 +99,10 @@ def run(
     start.flags.writeable = False
     oracle.x0 = start
     rng = np.random.default_rng(seed) if rng is None else rng
-    if not method.info.needs_gradient:
-        oracle.has_gradient = False  # whoever takes values only is judged by values only
+    if not method.info.needs_gradient or method.info.handles_sparsity:
+        # Whoever takes values only is judged by values only; and the checker's first-order conditions are not those of
+        # a cardinality constraint.
+        oracle.has_gradient = False
     outer = _OuterRun(frame, oracle)
     with frame.opened(checkpoint):
         ending = outer.solve(start, rng, warm)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from optlab.core.method import AbstractMethod
     from optlab.core.oracle import Incumbent, Oracle
     from optlab.core.reduction import Multiplied
+    from optlab.core.sparsity import Sparsity
     from optlab.typing import Vector
 
 __all__ = ["Candidate", "Outcome", "certify_candidate", "finish", "said"]
@@ -33,7 +34,7 @@ multipliers would be lost."""
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-_FINISHED = (StopReason.CONVERGED, StopReason.TARGET_REACHED)
+_FINISHED = (StopReason.CONVERGED, StopReason.TARGET_REACHED, StopReason.COMPLETED)
 
 _UNCERTIFIABLE = (BudgetSpent, EvaluationError, KeyboardInterrupt, np.linalg.LinAlgError)
 """What may go wrong while the final point is looked at; the point itself is kept."""
@@ -87,11 +88,22 @@ def _certify(
     unbounded = isinstance(point, Candidate) and point.unbounded
     oracle.account.enter(CERTIFICATE)
     try:
-        return certify(
+        judged = certify(
             oracle, point.x, point.f, multipliers, method.tolerances(), unbounded=unbounded
         )
     finally:
         oracle.account.leave()
+    sparsity = oracle.problem.sparsity
+    return judged if sparsity is None else _with_sparsity(judged, sparsity, oracle.ctol)
+
+
+def _with_sparsity(judged: CertifiedPoint, sparsity: Sparsity, ctol: float) -> CertifiedPoint:
+    """Count what is too much for a cardinality constraint as violation."""
+    primal = max(judged.certificate.primal, sparsity.violation(judged.x))
+    status = judged.status if primal <= ctol else PointStatus.UNKNOWN
+    return replace(
+        judged, certificate=replace(judged.certificate, primal=primal), status=status
+    )
 
 
 def finish(
@@ -124,9 +136,10 @@ def finish(
         oracle.restore_control(control)
     if not _consistent(best, method):
         raise AssertionError(f"point status {best.status} contradicts {best.certificate}")
+    judged_by_gradient = method.info.needs_gradient and not method.info.handles_sparsity
     wanted = (
         (PointStatus.STATIONARY,)
-        if method.info.needs_gradient
+        if judged_by_gradient
         else (PointStatus.STATIONARY, PointStatus.FEASIBLE)
     )
     x = np.array(best.x, dtype=np.float64)
@@ -168,8 +181,8 @@ def _values(oracle: Oracle, best: CertifiedPoint) -> dict[str, Any]:
 
 
 def _averaged(oracle: Oracle, best: CertifiedPoint) -> CertifiedPoint:
-    """Give the point of a sampled objective the average over all samples in place of the last sample's value."""
-    if oracle.problem.sampled is None:
+    """Evaluate the objective at the point, where the method has only averages over samples or over its last steps."""
+    if oracle.problem.sampled is None and oracle.problem.sparsity is None:
         return best
     try:
         return replace(best, f=average_at(oracle, best.x))

@@ -63,6 +63,9 @@ class MethodInfo:
     handles_constraints: ConstraintKind = "none"
     """The most general rows it can handle."""
 
+    handles_sparsity: bool = False
+    """Whether it keeps to a cardinality constraint (:mod:`optlab.core.sparsity`), and needs one."""
+
     stochastic: bool = False
     """Whether the result depends on the seed."""
 

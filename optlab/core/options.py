@@ -139,6 +139,16 @@ def check_capabilities(info: MethodInfo, problem: Problem, *, rows: bool = True)
             f"method {info.name!r} cannot handle bounds and {name} has some; choose another "
             "method (see optlab.methods())"
         )
+    if problem.sparsity is not None and not info.handles_sparsity:
+        raise CapabilityError(
+            f"method {info.name!r} does not keep to the sparsity of {name}; use one that prunes, such as 'lrr' "
+            "(see optlab.methods()), or state it without sparsity"
+        )
+    if info.handles_sparsity and problem.sparsity is None:
+        raise CapabilityError(
+            f"method {info.name!r} prunes and {name} does not say how many variables may stay; pass a "
+            "PruningTask, or sparsity=... to optlab.Problem"
+        )
     kind = constraint_kind(problem)
     if info.handles_constraints == "none" and kind != "none":
         raise CapabilityError(

@@ -105,8 +105,8 @@ class Oracle(Door):
         self.ctol = 1e-6
         self.executor = executor
         self._copies, self._tracks = copies, tracks
-        self.keeps_incumbent = tracks and not problem.noisy
-        """Whether a value may be compared with those of other points."""
+        self.keeps_incumbent = tracks and not problem.noisy and problem.sparsity is None
+        """Whether a value may be compared with those of other points; points on the way to few variables have more."""
         self._shape = (problem.n,)
         self._has_bounds = bool(np.isfinite(problem.lb).any() or np.isfinite(problem.ub).any())
         verbs = (problem.gradient, problem.jacobian, problem.hessian)

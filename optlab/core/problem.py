@@ -23,13 +23,14 @@ from optlab.typing import Indices, Mask, Matrix, Vector, is_a
 if TYPE_CHECKING:
     from optlab.core.sampled import AbstractSampled
     from optlab.core.setting import Origin
+    from optlab.core.sparsity import Sparsity
 
 __all__ = ["Problem"]
 
 _FIELDS = (
     "objective", "x0", "gradient", "hessian", "hprod", "constraints", "jacobian", "lb", "ub",
     "cl", "cu", "linear", "name", "variable_names", "constraint_names", "slack_rows", "row_scale",
-    "origin", "objective_batch", "sampled", "noisy",
+    "origin", "objective_batch", "sampled", "noisy", "sparsity",
 )  # fmt: skip
 
 
@@ -80,6 +81,9 @@ class Problem:
         ``objective`` is the average over all of them.
     noisy
         Whether values at the same point may differ; the lowest value seen is then no reason to prefer a point.
+    sparsity
+        How many variables may differ from zero (:mod:`optlab.core.sparsity`); None: any number. For methods that
+        prune.
     origin
         File or object that a problem source has read, for reports; None for a problem stated in Python.
 
@@ -117,6 +121,7 @@ class Problem:
     objective_batch: Callable[[Vector], Any] | None
     sampled: AbstractSampled | None
     noisy: bool
+    sparsity: Sparsity | None
     has_batch: bool
     has_gradient: bool
     has_jacobian: bool
@@ -153,6 +158,7 @@ class Problem:
         objective_batch: Callable[[Vector], Any] | None = None,
         sampled: AbstractSampled | None = None,
         noisy: bool = False,
+        sparsity: Sparsity | None = None,
     ) -> None:
         start = _start(x0)
         n = start.size
@@ -175,6 +181,11 @@ class Problem:
         put(self, "objective_batch", _callable_or_none("objective_batch", objective_batch))
         put(self, "sampled", sampled)
         put(self, "noisy", bool(noisy) or sampled is not None)
+        put(self, "sparsity", sparsity)
+        if sparsity is not None and sparsity.n != n:
+            raise ProblemError(
+                f"sparsity is about {sparsity.n} variables, the problem has {n}; its blocks must cover all of them"
+            )
         put(self, "has_batch", objective_batch is not None or sampled is not None)
         put(self, "name", name)
         put(self, "variable_names", _names("variable_names", variable_names, n))

@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from optlab.core.method import MethodInfo
 from optlab.core.packages import availability
-from optlab.core.registry import ProblemSource
+from optlab.core.problem_sources import ProblemSource
 
 __all__ = ["Records"]
 

@@ -26,6 +26,7 @@ STATUS: Mapping[StopReason, int] = {
     StopReason.NUMERICAL_ERROR: 6,
     StopReason.CONVERGED: 7,
     StopReason.TARGET_REACHED: 7,
+    StopReason.COMPLETED: 7,
     StopReason.USER: 99,
 }
 """``status`` of a solve that is no success: 7 means that the checker does not confirm what the method says; 99 is

@@ -12,6 +12,7 @@ class StopReason(Enum):
 
     CONVERGED = "the method's convergence test holds"
     TARGET_REACHED = "the target value of the objective is reached"
+    COMPLETED = "the run that was planned is complete"
     SMALL_STEP = "the steps became too small to matter"
     STALLED = "no further progress is possible"
     MAX_ITER = "the limit on iterations is reached"

@@ -11,7 +11,7 @@ import numpy as np
 
 from optlab.core.method import WarmStart
 from optlab.core.problem import Problem
-from optlab.core.registry import load_problem
+from optlab.core.problem_sources import load_problem
 from optlab.errors import OptionError, ProblemError, SolveError
 from optlab.parametric.activity import DEFAULT_ACTIVITY_TOL
 from optlab.parametric.family import AbstractFamily, DifferencedFamily

@@ -30,7 +30,7 @@ from optlab.core.derivatives.accuracy import derivative_error
 from optlab.core.kkt import Certificate, certificate
 from optlab.core.plain import plain
 from optlab.core.probe import with_linear_rows
-from optlab.core.registry import load_problem
+from optlab.core.problem_sources import load_problem
 from optlab.core.setting import Origin
 from optlab.core.status import PointStatus
 from optlab.core.verdict import point_status

@@ -10,7 +10,12 @@ from optlab.core.registry import known_methods
 from optlab.testing import BATTERY, CHECKS, Case, check_method
 
 # Ours; the tests of other parts register methods that do wrong on purpose.
-METHODS = [m.info.name for m in known_methods() if m.__module__.startswith("optlab.")]
+METHODS = [
+    m.info.name
+    for m in known_methods()
+    # Methods that prune need a problem with sparsity: tests/conformance/test_sparse.py.
+    if m.__module__.startswith("optlab.") and not m.info.handles_sparsity
+]
 
 
 @pytest.mark.parametrize("check", CHECKS)

@@ -22,7 +22,8 @@ from toy import Toy
 from optlab.bench import MethodSpec, ProblemSpec, Settings
 from optlab.core.method import MethodInfo
 from optlab.core.problem import Problem
-from optlab.core.registry import ProblemSource, register, register_source
+from optlab.core.problem_sources import ProblemSource, register_source
+from optlab.core.registry import register
 from optlab.errors import MissingDependencyError
 from optlab.typing import Vector
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from optlab.core.batch import gradient_at
 from optlab.core.method import MethodInfo
 from optlab.core.registry import register
 from optlab.methods.zeroth.descent import AbstractDescent
@@ -20,7 +21,6 @@ from optlab.methods.zeroth.state import State
 
 if TYPE_CHECKING:
     from optlab.core.oracle import Oracle
-    from optlab.typing import Vector
 
 __all__ = ["FirstOrderAdam", "FirstOrderSGD"]
 
@@ -31,7 +31,7 @@ class _FirstOrder(AbstractDescent):
 
     def step(self, oracle: Oracle, state: State) -> State:
         """Take the gradient, and search the rate where it is not given."""
-        f, gradient = _gradient(oracle, state)
+        f, gradient = gradient_at(oracle, state.x, state.scene.key(state.k))
         exact = Estimate(gradient=gradient, f=f, standard_error=0.0, queries=0)
         slope = float(np.linalg.norm(gradient * state.scene.scale))
         k = state.k
@@ -40,17 +40,6 @@ class _FirstOrder(AbstractDescent):
             turn = self._searching(state)
             state = turn.absorb(oracle.values(turn.query))
         return state
-
-
-def _gradient(oracle: Oracle, state: State) -> tuple[float, Vector]:
-    """Return the objective and its gradient at the point, of the step's sample where there are samples."""
-    sampled = oracle.problem.sampled
-    if sampled is None or not sampled.has_gradient:
-        return oracle.objective(state.x), np.array(oracle.gradient(state.x))
-    oracle.check()
-    oracle.counts["gradient"] += 1
-    f, gradient = sampled.gradient(state.x, state.scene.key(state.k))
-    return float(f), np.asarray(gradient, dtype=np.float64)
 
 
 def _info(name: str, summary: str, reference: str) -> MethodInfo:

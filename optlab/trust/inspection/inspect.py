@@ -9,7 +9,7 @@ import numpy as np
 from optlab.core.derivatives import check_derivatives, estimate_derivatives
 from optlab.core.oracle import Oracle
 from optlab.core.probe import find_linear_rows
-from optlab.core.registry import load_problem
+from optlab.core.problem_sources import load_problem
 from optlab.errors import EvaluationError, ProblemError
 from optlab.trust.inspection import rows, start, structure
 from optlab.trust.inspection.findings import Finding, Inspection, Severity, listed

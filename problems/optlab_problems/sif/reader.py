@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from optlab.core.problem import Problem
-from optlab.core.registry import ProblemSource
+from optlab.core.problem_sources import ProblemSource
 from optlab.errors import ProblemError
 from optlab_problems.sif.errors import Limits, SifError
 from optlab_problems.sif.model import SifModel

@@ -14,7 +14,7 @@ from optlab.bench.selection import (
     select_problems,
     whole_collection,
 )
-from optlab.core.registry import load_problem
+from optlab.core.problem_sources import load_problem
 from optlab.errors import OptionError, ParseError
 from optlab_problems.classic import sif_names, sif_path
 

@@ -9,27 +9,27 @@ import pytest
 
 import optlab
 from optlab.cli import main
-from optlab.core import registry
+from optlab.core import problem_sources
 from optlab.errors import MissingDependencyError, UnknownMethodError
 
 
 @pytest.fixture
-def absent() -> Iterator[registry.ProblemSource]:
+def absent() -> Iterator[problem_sources.ProblemSource]:
     """A source whose package nobody has."""
 
     def load(*_: Any) -> optlab.Problem:
         raise AssertionError("must not be called")
 
-    source = registry.ProblemSource(
+    source = problem_sources.ProblemSource(
         "absent", "for tests", load, (".absent",), requires="no_such_package", objects="Thing"
     )
-    registry.register_source(source)
+    problem_sources.register_source(source)
     yield source
-    del registry._sources["absent"]
+    del problem_sources._sources["absent"]
 
 
 def test_sources_are_listed_with_what_they_need(
-    absent: registry.ProblemSource, capsys: pytest.CaptureFixture[str]
+    absent: problem_sources.ProblemSource, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["sources"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -50,7 +50,7 @@ def test_methods_are_listed_with_what_they_need(capsys: pytest.CaptureFixture[st
     assert "cyipopt (" in shown
 
 
-def test_installed_is_seen_without_importing(absent: registry.ProblemSource) -> None:
+def test_installed_is_seen_without_importing(absent: problem_sources.ProblemSource) -> None:
     by_name = {source.name: source for source in optlab.sources()}
     assert by_name["sif"].installed
     assert not absent.installed

@@ -10,7 +10,7 @@ from scipy.sparse import coo_array
 from toy import Toy
 
 import optlab
-from optlab.core import registry
+from optlab.core import problem_sources
 from optlab.core.method import WarmStart
 from optlab.core.oracle import Oracle
 from optlab.core.probe import find_linear_rows
@@ -280,7 +280,7 @@ def test_a_source_remembers_and_receives(monkeypatch: pytest.MonkeyPatch) -> Non
     def deliver(thing: Model, _problem: optlab.Problem, result: optlab.Result) -> None:
         thing.last = result
 
-    source = registry.ProblemSource(
+    source = problem_sources.ProblemSource(
         "model",
         "a model",
         lambda _thing, _params: two_rows(),
@@ -288,7 +288,7 @@ def test_a_source_remembers_and_receives(monkeypatch: pytest.MonkeyPatch) -> Non
         recall=lambda thing, _problem: thing.start,
         deliver=deliver,
     )
-    monkeypatch.setitem(registry._sources, "model", source)
+    monkeypatch.setitem(problem_sources._sources, "model", source)
     model = Model()
     cold = optlab.minimize(model)
     assert model.last is cold

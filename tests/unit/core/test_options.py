@@ -9,7 +9,7 @@ import pytest
 from toy import Toy
 
 from optlab import Problem
-from optlab.core import registry
+from optlab.core import problem_sources, registry
 from optlab.core.method import MethodInfo
 from optlab.core.options import build_method, check_capabilities, choose_method
 from optlab.errors import CapabilityError, OptionError, UnknownMethodError
@@ -155,22 +155,22 @@ def test_sources() -> None:
     class Model:
         pass
 
-    source = registry.ProblemSource(
+    source = problem_sources.ProblemSource(
         "model",
         "a model",
         lambda _thing, params: problem(lb=params.get("low", 0.0)),
         accepts=lambda thing: isinstance(thing, Model),
     )
-    registry.register_source(source)
+    problem_sources.register_source(source)
     try:
-        assert registry.load_problem(Model(), {"low": 0.5}).lb[0] == 0.5
+        assert problem_sources.load_problem(Model(), {"low": 0.5}).lb[0] == 0.5
         # This source neither remembers nor writes back.
-        assert registry.recall(Model(), problem()) is None
+        assert problem_sources.recall(Model(), problem()) is None
     finally:
-        del registry._sources["model"]
+        del problem_sources._sources["model"]
     with pytest.raises(UnknownMethodError, match="Model"):
-        registry.load_problem(Model())
+        problem_sources.load_problem(Model())
     with pytest.raises(UnknownMethodError, match=r"\.sif"):
-        registry.load_problem("model.xyz")
+        problem_sources.load_problem("model.xyz")
     with pytest.raises(OptionError, match="files"):
-        registry.load_problem(problem(), {"N": 3})
+        problem_sources.load_problem(problem(), {"N": 3})

@@ -27,6 +27,7 @@ MORE_PARAMETERS = {
     "optlab/core/problem.py": {"__init__"},
     "adapters/optlab_adapters/torch/training/task.py": {"__init__"},
     "adapters/optlab_adapters/snn/quantization.py": {"quantize"},
+    "adapters/optlab_adapters/pruning/task.py": {"__init__"},
 }
 """Functions allowed to take more than six parameters. Kernels are free: numba takes arrays only."""
 

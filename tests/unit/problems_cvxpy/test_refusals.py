@@ -144,7 +144,7 @@ def test_a_start_is_what_cvxpy_would_take() -> None:
     half, given = cp.Variable(bounds=[3, None], name="half"), cp.Variable(name="given")
     given.value = 7.0
     problem = least(cp.sum_squares(cp.hstack([free, boxed, half, given])))
-    stated = optlab.core.registry.load_problem(problem)
+    stated = optlab.core.problem_sources.load_problem(problem)
     assert stated.variable_names is not None
     start = dict(zip(stated.variable_names, stated.x0.tolist(), strict=True))
     assert start == {"free": 0.0, "boxed": 4.0, "half": 4.0, "given": 7.0}

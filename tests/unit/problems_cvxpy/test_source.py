@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import optlab
-from optlab.core.registry import find_source, load_problem
+from optlab.core.problem_sources import find_source, load_problem
 from optlab.errors import OptionError
 from optlab_problems.cvxpy import engine, source
 
@@ -231,7 +231,7 @@ def test_nothing_keeps_a_problem_alive() -> None:
 def test_looking_for_a_source_imports_nothing() -> None:
     """Whether a thing is a CVXPY problem is told from its type's module."""
     code = (
-        "import sys, optlab.core.registry as r; "
+        "import sys, optlab.core.problem_sources as r; "
         "assert not r.find_source([1.0]); assert 'cvxpy' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

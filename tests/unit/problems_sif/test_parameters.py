@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from optlab.core.registry import ProblemSource, load_problem
+from optlab.core.problem_sources import ProblemSource, load_problem
 from optlab_problems.sif import Limits, SifError, SifModel, read_sif, sif_parameters, source
 from optlab_problems.sif.cards import to_number
 

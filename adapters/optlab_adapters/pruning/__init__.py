@@ -1,0 +1,12 @@
+"""Compact networks as optimization problems: loss over weights and masks, under a limit on how many weights stay.
+
+:class:`PruningTask` states the problem; ``optlab.minimize(task, method="lrr")`` solves it. Methods are in
+:mod:`optlab.methods.compact`.
+"""
+
+from __future__ import annotations
+
+from optlab_adapters.pruning.activation import SignActivation
+from optlab_adapters.pruning.task import PruningTask
+
+__all__ = ["PruningTask", "SignActivation"]

@@ -1,0 +1,1 @@
+"""Methods for cardinality constraints: weights that are pruned while they are trained, and masks of weights that never are."""
