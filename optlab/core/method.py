@@ -63,6 +63,9 @@ class MethodInfo:
     handles_constraints: ConstraintKind = "none"
     """The most general rows it can handle."""
 
+    max_variables: int | None = None
+    """Most variables that it can handle; None: any number."""
+
     handles_sparsity: bool = False
     """Whether it keeps to a cardinality constraint (:mod:`optlab.core.sparsity`), and needs one."""
 

@@ -139,6 +139,10 @@ def check_capabilities(info: MethodInfo, problem: Problem, *, rows: bool = True)
             f"method {info.name!r} cannot handle bounds and {name} has some; choose another "
             "method (see optlab.methods())"
         )
+    if info.max_variables is not None and problem.n > info.max_variables:
+        raise CapabilityError(
+            f"method {info.name!r} is for at most {info.max_variables} variable(s) and {name} has {problem.n}"
+        )
     if problem.sparsity is not None and not info.handles_sparsity:
         raise CapabilityError(
             f"method {info.name!r} does not keep to the sparsity of {name}; use one that prunes, such as 'lrr' "

@@ -19,6 +19,7 @@ from optlab.core.packages import is_installed
 from optlab.core.problem import Problem
 from optlab.core.result import Result
 from optlab.core.setting import Origin
+from optlab.core.stated import AbstractStated
 from optlab.errors import MissingDependencyError, OptionError, ProblemError, UnknownMethodError
 
 __all__ = [
@@ -58,7 +59,7 @@ class ProblemSource:
     """``deliver(thing, problem, result)`` writes the answer into the thing: values, multipliers,
     status. ``problem`` is what ``load`` returned. Called for every ending of a solve."""
 
-    in_place: Callable[[Any], AbstractInPlace] | None = None
+    in_place: Callable[[Any], AbstractInPlace | None] | None = None
     """``in_place(thing)``: the thing's variables where they are, for methods that work there; no problem is loaded
     then, and the answer is delivered by the work itself."""
 
@@ -115,12 +116,15 @@ def _is_pyomo_model(thing: Any) -> bool:
     )
 
 
-def _is_training_task(thing: Any) -> bool:
-    return any(cls.__module__.startswith(_TRAINING + ".") for cls in type(thing).__mro__)
+def _stated(thing: AbstractStated, params: Mapping[str, Any]) -> Problem:
+    if params:
+        raise OptionError(
+            f"parameters {sorted(params)} are given with a {type(thing).__name__}; it takes none, make another one"
+        )
+    return thing.problem()
 
 
 _NL, _PYOMO = "optlab_problems.nl", "optlab_problems.pyomo"
-_TRAINING = "optlab_adapters.torch.training"
 
 _sources: dict[str, ProblemSource] = {
     # Known without entry points, so that a checkout that is not installed works as well.
@@ -167,15 +171,14 @@ _sources: dict[str, ProblemSource] = {
         recall=_later(_PYOMO, "recall"),
         deliver=_later(_PYOMO, "deliver"),
     ),
-    "training": ProblemSource(
-        "training",
-        "training of a torch module",
-        _later(_TRAINING, "load"),
-        accepts=_is_training_task,
-        requires="torch",
-        objects="TrainingTask",
-        deliver=_later(_TRAINING, "deliver"),
-        in_place=_later(_TRAINING, "in_place"),
+    "tasks": ProblemSource(
+        "tasks",
+        "what states itself as a problem: training, pruning, searches for densities",
+        _stated,
+        accepts=lambda thing: isinstance(thing, AbstractStated),
+        objects="TrainingTask, PruningTask, ...",
+        deliver=lambda thing, _problem, result: thing.deliver(result),
+        in_place=lambda thing: thing.in_place(),
     ),
 }
 

@@ -52,6 +52,7 @@ _BUILTIN = {
     "slsqp": "optlab.methods.external.scipy_peers",
     "trust-constr": "optlab.methods.external.scipy_peers",
     "lbfgsb": "optlab.methods.external.scipy_peers",
+    "bounded": "optlab.methods.external.bounded",
     "cobyqa": "optlab.methods.external.cobyqa",
     "zo-local": "optlab.methods.external.zo_local",
     "cma-es": "optlab.methods.external.cma_es",

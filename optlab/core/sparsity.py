@@ -9,6 +9,7 @@ channels of a layer. The *density* of a group is the share of its units that may
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -200,20 +201,43 @@ class Sparsity:
         return self._spread(kept)
 
     def _spread(self, kept: Mask) -> Mask:
-        """Return the mask of variables, (n,), for one of units."""
-        mask = np.ones(self.n, dtype=bool)
-        end = 0
-        for block in self.prunable:
-            count = self._units_of(block)
-            part = kept[end : end + count]
-            end += count
-            if not part.any():
+        """Return the mask of variables, (n,), for one of units; a block that keeps nothing is an error."""
+        for block, units in zip(self.prunable, self._ranges(), strict=True):
+            if not kept[units].any():
                 raise CollapsedError(
-                    f"{block.name} would lose all of its {count} {self.unit}s; use a higher density or "
-                    "scope='layerwise', which keeps a share of every block"
+                    f"{block.name} would lose all of its {self._units_of(block)} {self.unit}s; use a higher density "
+                    "or scope='layerwise', which keeps a share of every block"
                 )
-            mask[block.start : block.stop] = np.repeat(part, block.size // count)
-        return mask
+        return self.spread(kept.astype(np.float64), 1.0) > 0.0
+
+    def _ranges(self) -> list[slice]:
+        """Return where the units of each prunable block are."""
+        ends = np.cumsum([0, *(self._units_of(block) for block in self.prunable)])
+        return [slice(int(a), int(b)) for a, b in itertools.pairwise(ends)]
+
+    def unit_sizes(self) -> Vector:
+        """Return the number of variables of every unit."""
+        parts = [
+            np.full(self._units_of(block), block.size / self._units_of(block))
+            for block in self.prunable
+        ]
+        return np.concatenate(parts)
+
+    def spread(self, values: Vector, rest: float) -> Vector:
+        """Return the value of its unit for every variable, (n,); ``rest`` for those that are in none."""
+        found = np.full(self.n, rest)
+        for block, units in zip(self.prunable, self._ranges(), strict=True):
+            part = values[units]
+            found[block.start : block.stop] = np.repeat(part, block.size // part.size)
+        return found
+
+    def gathered(self, x: Vector) -> Vector:
+        """Return the sum of x, (n,), over the variables of every unit: the adjoint of :meth:`spread`."""
+        parts = [
+            x[block.start : block.stop].reshape(self._units_of(block), -1).sum(axis=1)
+            for block in self.prunable
+        ]
+        return np.concatenate(parts)
 
     def violation(self, x: Vector) -> float:
         """Return the largest magnitude that would have to become zero; 0 where the constraint holds."""

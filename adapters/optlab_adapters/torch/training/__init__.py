@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from optlab_adapters.torch.training.source import deliver, in_place, load
 from optlab_adapters.torch.training.task import TrainingTask
 
-__all__ = ["TrainingTask", "deliver", "in_place", "load"]
+__all__ = ["TrainingTask"]

@@ -19,6 +19,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from optlab.core.problem import Problem
 from optlab.core.sampled import AbstractSampled
 from optlab.core.shifts import CoordinateShifts
+from optlab.core.stated import AbstractStated
 from optlab.errors import OptionError, ProblemError
 from optlab.typing import is_a
 from optlab_adapters.torch.training.data import (
@@ -39,6 +40,7 @@ from optlab_adapters.torch.training.units import rows_of, shares
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from optlab.core.result import Result
     from optlab.core.shifts import AbstractShifts
     from optlab.typing import Vector
 
@@ -47,7 +49,7 @@ __all__ = ["TrainingTask"]
 DEFAULT_BATCH_SIZE = 128
 
 
-class TrainingTask(AbstractSampled):
+class TrainingTask(AbstractSampled, AbstractStated):
     """The training of a module, for :func:`optlab.minimize`.
 
     Parameters
@@ -202,6 +204,10 @@ class TrainingTask(AbstractSampled):
     def in_place(self) -> ModuleInPlace:
         """Return the variables where they are, for methods such as ``mezo``."""
         return ModuleInPlace(self._engine)
+
+    def deliver(self, result: Result) -> None:
+        """Write the answer into the model."""
+        self.write(result.x)
 
     @property
     def split(self) -> str:
