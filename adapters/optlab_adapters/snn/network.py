@@ -143,12 +143,15 @@ class SpikingNetwork:
         self.coding = coding
         self.shift = BiasShift(coding) if bias_shift else None
         self.whole = whole
+        self.input_shape: tuple[int, ...] | None = None
+        """Shape of one input; known once the network was run."""
 
     @torch.no_grad()
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """Return the output potentials (logits), shape (N, classes)."""
         if self.whole is not None:
             return self.run(x)[0]
+        self.input_shape = tuple(x.shape[1:])
         return self._integrated(_Simulation(self, None).run(channels_last(x)))
 
     @torch.no_grad()
@@ -158,6 +161,7 @@ class SpikingNetwork:
             logits, denominator, fired = self.whole.run(x)
             return logits.double() / denominator, Trace(fired)
         spikes = Trace()
+        self.input_shape = tuple(x.shape[1:])
         output = _Simulation(self, spikes).run(channels_last(x))
         return self._integrated(output), spikes
 
