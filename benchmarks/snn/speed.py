@@ -1,4 +1,4 @@
-"""CPU time of spiking networks here and in SpikingJelly: the same network, spikes and steps.
+"""CPU time of spiking networks here and in SpikingJelly: the same network and steps, the same spikes up to rounding.
 
     python benchmarks/snn/speed.py --json speed.json --plot speed.png
 
