@@ -16,7 +16,7 @@ say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
 
 fingerprint() {
-  { cat pyproject.toml requirements/test.txt requirements/{cholmod,torch}.txt scripts/setup.sh; pwd; } |
+  { cat pyproject.toml requirements/test.txt requirements/{cholmod,spiking,torch}.txt scripts/setup.sh; pwd; } |
     if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi | cut -d' ' -f1
 }
 
@@ -97,6 +97,12 @@ install_torch() {
     say "no CPU build of PyTorch to be had here: the tests that need it will be skipped"
 }
 
+install_spiking() {
+  if ! have torch || have 'nirtorch, snntorch, spikingjelly'; then return; fi
+  pip_install --no-deps -r requirements/spiking.txt ||
+    say "no SpikingJelly and snnTorch to be had here: the tests that compare with them will be skipped"
+}
+
 # Only the browser test of benchmark reports needs it; that test is skipped without.
 install_chromium() {
   local name
@@ -119,6 +125,7 @@ fi
 install_base
 install_cholmod
 install_torch
+install_spiking
 install_chromium
 fingerprint >"$stamp"
 say "ready"

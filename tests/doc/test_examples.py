@@ -12,7 +12,7 @@ from optlab.core.registry import known_methods
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-OPTIONAL = ("cvxpy", "torch")
+OPTIONAL = ("cvxpy", "nir", "spikingjelly", "torch")
 """Packages without which the pages that import them are skipped."""
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.FAIL_FAST
 
@@ -29,7 +29,7 @@ def test_examples_do_what_they_show(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     for package in OPTIONAL:
-        if re.search(rf">>> import {package}\b", page.read_text(encoding="utf-8")):
+        if re.search(rf">>> (?:from|import) {package}\b", page.read_text(encoding="utf-8")):
             pytest.importorskip(package)
     monkeypatch.chdir(tmp_path)
     failed, _ = doctest.testfile(

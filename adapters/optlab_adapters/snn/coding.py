@@ -76,10 +76,9 @@ class Coding:
 
         Bits sent most significant first need no weights: the membrane doubles at each step, u <- 2 u + I(t).
         """
-        first, *later = zip(self.weights, currents, strict=True)
         doubling = self.mode == "binary" and self.order == "msb"
-        potential = first[1] if doubling else first[0] * first[1]
-        for weight, current in later:
+        potential = currents[0] if doubling else self.weights[0] * currents[0]
+        for weight, current in zip(self.weights[1:], currents[1:], strict=True):
             if doubling:
                 potential = torch.add(current, potential, alpha=2)
             else:

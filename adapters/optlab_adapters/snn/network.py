@@ -143,13 +143,16 @@ class SpikingNetwork:
         self.coding = coding
         self.shift = BiasShift(coding) if bias_shift else None
         self.whole = whole
+        self.input_shape: tuple[int, ...] | None = None
+        """Shape of one input; known once the network was run."""
 
     @torch.no_grad()
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """Return the output potentials (logits), shape (N, classes)."""
         if self.whole is not None:
             return self.run(x)[0]
-        return self._integrated(_Simulation(self, None).run(_channels_last(x)))
+        self.input_shape = tuple(x.shape[1:])
+        return self._integrated(_Simulation(self, None).run(channels_last(x)))
 
     @torch.no_grad()
     def run(self, x: torch.Tensor) -> tuple[torch.Tensor, Trace]:
@@ -158,7 +161,8 @@ class SpikingNetwork:
             logits, denominator, fired = self.whole.run(x)
             return logits.double() / denominator, Trace(fired)
         spikes = Trace()
-        output = _Simulation(self, spikes).run(_channels_last(x))
+        self.input_shape = tuple(x.shape[1:])
+        output = _Simulation(self, spikes).run(channels_last(x))
         return self._integrated(output), spikes
 
     @torch.no_grad()
@@ -190,7 +194,7 @@ class SpikingNetwork:
             if isinstance(module, QuantizedReLU)
         ]
         try:
-            return self.traced(_channels_last(x)), codes
+            return self.traced(channels_last(x)), codes
         finally:
             for hook in hooks:
                 hook.remove()
@@ -235,7 +239,7 @@ class SpikingNetwork:
         return self.coding.accumulate(value.values) if isinstance(value, Stream) else value
 
 
-def _channels_last(x: torch.Tensor) -> torch.Tensor:
+def channels_last(x: torch.Tensor) -> torch.Tensor:
     """Return images with the channels of a pixel side by side, in which order convolutions are fastest on a CPU."""
     if x.ndim != 4:
         return x

@@ -18,20 +18,8 @@ torch: Any = pytest.importorskip("torch")
 nir: Any = pytest.importorskip("nir")
 nn: Any = torch.nn
 snn: Any = pytest.importorskip("optlab.adapters").snn
+networks: Any = pytest.importorskip("networks")
 pytestmark = pytest.mark.torch
-
-
-class Block(nn.Module):  # type: ignore[misc]
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.one = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.one_norm = nn.BatchNorm2d(width)
-        self.two = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.two_norm = nn.BatchNorm2d(width)
-
-    def forward(self, x: Any) -> Any:
-        y = nn.functional.relu(self.one_norm(self.one(x)))
-        return nn.functional.relu(self.two_norm(self.two(y)) + x)
 
 
 def residual() -> Any:
@@ -40,7 +28,7 @@ def residual() -> Any:
         nn.BatchNorm2d(4),
         nn.ReLU(),
         nn.AvgPool2d(2),
-        Block(4),
+        networks.Residual(4),
         nn.AdaptiveAvgPool2d(2),
         nn.Flatten(),
         nn.Linear(16, 12),
@@ -526,6 +514,9 @@ def test_what_cannot_be_written(tmp_path: Any) -> None:
             snn.export_nir(snn.convert(q, **options), path)
     with pytest.raises(OptionError, match="pass input_shape="):
         snn.export_nir(snn.convert(q), path)
+    net = snn.convert(q)
+    net(x)
+    assert snn.export_nir(net, tmp_path / "run.nir").input_shape == (1, 8, 8)
     with pytest.raises(OptionError, match="which the network does not take"):
         snn.export_nir(snn.convert(q), path, input_shape=(3, 8, 8))
     with pytest.raises(CapabilityError, match="unequal sizes"):
@@ -550,3 +541,15 @@ def test_the_package_is_missing(monkeypatch: Any, tmp_path: Any) -> None:
     monkeypatch.setitem(__import__("sys").modules, "nir", None)
     with pytest.raises(ImportError, match=r"nir.*spiking"):
         snn.import_nir(tmp_path / "net.nir")
+
+
+def test_without_metadata_a_binary_file_is_the_rate_coded_network(tmp_path: Any) -> None:
+    q, _ = quantized(residual, 3)
+    for name, net in (("b", snn.convert(q)), ("r", snn.convert(q, "rate", steps=7))):
+        snn.export_nir(net, tmp_path / f"{name}.nir", input_shape=(1, 8, 8))
+    binary, rate = (nir.read(tmp_path / f"{name}.nir") for name in "br")
+    assert binary.edges == rate.edges
+    assert binary.metadata != rate.metadata
+    for name, node in binary.nodes.items():
+        for field, value in vars(node).items():
+            np.testing.assert_equal(vars(rate.nodes[name])[field], value)

@@ -50,7 +50,7 @@ def export_nir(
     path : path
         Of the HDF5 file to write.
     input_shape : tuple of int or None
-        Shape of one input, such as (1, 28, 28). None: from the first layer, if it is Linear.
+        Shape of one input, such as (1, 28, 28). None: that of the last inputs, or from the first layer, if it is Linear.
     dt : float
         Seconds per step.
 

@@ -42,7 +42,7 @@ def spiking_graph(net: SpikingNetwork, input_shape: tuple[int, ...] | None) -> S
     net : SpikingNetwork
         From :func:`optlab.adapters.snn.convert`, in floating point with bias shift.
     input_shape : tuple of int or None
-        Shape of one input. None: from the first layer, if it is Linear.
+        Shape of one input. None: that of the last inputs, or from the first layer, if it is Linear.
 
     Raises
     ------
@@ -56,7 +56,8 @@ def spiking_graph(net: SpikingNetwork, input_shape: tuple[int, ...] | None) -> S
             "only networks in floating point with bias shift can be written; convert with exact='float', bias_shift=True"
         )
     folded = fold_norms(net.traced)
-    shape = _first_shape(folded) if input_shape is None else tuple(input_shape)
+    known = net.input_shape if input_shape is None else tuple(input_shape)
+    shape = _first_shape(folded) if known is None else known
     weight = next(folded.parameters())
     try:
         ShapeProp(folded).propagate(torch.zeros(1, *shape).to(weight))
@@ -74,7 +75,7 @@ def _first_shape(traced: fx.GraphModule) -> tuple[int, ...]:
         if isinstance(layer, nn.Linear):
             return (layer.in_features,)
     raise OptionError(
-        "the shape of one input cannot be read from the first layer; pass input_shape=, such as (1, 28, 28)"
+        "the shape of one input is not known; run the network once, or pass input_shape=, such as (1, 28, 28)"
     )
 
 
