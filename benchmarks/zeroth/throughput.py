@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ from optlab.core.shifts import CoordinateShifts
 
 nn = torch.nn
 MOST = 600
+LEAST = 0.02
+"""CPU seconds that are timed at a time: shorter calls are repeated."""
+
 WAYS: dict[str, dict[str, Any]] = {
     "engine": {"reuse": False, "batched": False},
     "reuse": {"batched": False},
@@ -120,14 +124,20 @@ def rounds(
     calls: dict[str, tuple[Callable[[], Any], int]], times: int
 ) -> dict[str, list[float]]:
     """Return the CPU seconds per evaluation of each call in every round, taken in turns."""
-    for call, _ in calls.values():
-        call()
     found: dict[str, list[float]] = {way: [] for way in calls}
+    repeats = {}
+    for way, (call, _) in calls.items():
+        call()
+        begin = time.process_time()
+        call()
+        repeats[way] = math.ceil(LEAST / max(time.process_time() - begin, 1e-6))
     for _ in range(times):
         for way, (call, evaluations) in calls.items():
             begin = time.process_time()
-            call()
-            found[way].append((time.process_time() - begin) / evaluations)
+            for _ in range(repeats[way]):
+                call()
+            spent = time.process_time() - begin
+            found[way].append(spent / (evaluations * repeats[way]))
     return found
 
 
