@@ -136,10 +136,10 @@ class Pass:
     def evaluator(self, start: int) -> Callable[[], float]:
         """Return :meth:`tail` at a start for many calls: what never changes is looked up once.
 
-        Where nothing is random, nothing is overwritten and there are no buffers to put back, nothing is left to do beside
-        calling the operations, which is what small networks spend their time on.
+        Where nothing is random and nothing is overwritten, nothing is left to do beside calling the operations, which is
+        what small networks spend their time on.
         """
-        if self.random or self._copies or self._network.has_buffers or not self.batch.arguments:
+        if self.random or self._copies or not self.batch.arguments:
             return partial(self.tail, start)
         parts = [direct(part) for stage in self._rest[start] for part in opened(stage)]
         first, rest = parts[0], parts[1:]
@@ -152,7 +152,17 @@ class Pass:
                 value = stage(value)
             return float(loss(value, target))
 
-        return evaluate
+        if not self._network.has_buffers:
+            return evaluate
+        restore = self._network.restore
+
+        def evaluate_and_restore() -> float:
+            try:
+                return evaluate()
+            finally:
+                restore()
+
+        return evaluate_and_restore
 
     def stages(self, start: int) -> tuple[Callable[..., Any], ...]:
         """Return the stages from a start to the end."""

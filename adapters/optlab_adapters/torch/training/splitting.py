@@ -57,6 +57,17 @@ class Trial:
         with self.generators.seeded(self.seed):
             return Pass(self.network, chain, self.batch, self.generators)
 
+    def before(self, chain: Chain, start: int) -> torch.Tensor:
+        """Return what goes into a stage, and keep nothing else."""
+        batch = self.batch.copy()
+        with self.generators.seeded(self.seed):
+            value: Any = chain.stages[0](*batch.arguments, **batch.keywords)
+            for stage in chain.stages[1:start]:
+                value = stage(value)
+        self.network.restore()
+        found: torch.Tensor = value
+        return found
+
     def tails(self, chain: Chain) -> list[float]:
         """Evaluate the loss from every start."""
         with self.generators.seeded(self.seed):
@@ -156,12 +167,13 @@ def _leaks(trial: Trial, chain: Chain) -> set[int]:
 
     What a derivative does not show, such as a detached weight of a later stage, a displacement does.
     """
-    before, found = trial.base(chain).inputs, set[int]()
+    found = set[int]()
     for start in chain.starts[1:]:
         pairs = zip(trial.parameters.tensors, chain.entry, strict=True)
+        before = trial.before(chain, start)
         with _displaced(trial, [tensor for tensor, entry in pairs if entry >= start]):
-            after = trial.base(chain).inputs[start]
-        if not torch.allclose(before[start], after, rtol=0.0, atol=0.0, equal_nan=True):
+            after = trial.before(chain, start)
+        if not torch.allclose(before, after, rtol=0.0, atol=0.0, equal_nan=True):
             found.add(start)
     return found
 

@@ -82,8 +82,8 @@ class TrainingTask(AbstractSampled, AbstractStated):
         Modules or functions whose composition is the model, where passes may start; None: they are found, in
         ``Sequential`` containers and by ``torch.fx``.
     batched : bool or None
-        Whether many displaced points are evaluated in one forward by ``torch.func.vmap``, which agrees with the others
-        to rounding; None: where the network is small.
+        Whether many displaced points are evaluated in one forward, which agrees with the others to rounding; None: where
+        the network is small.
     group : torch.distributed.ProcessGroup or None
         Ranks that run the same ``minimize`` with the same seed and share the evaluations; only numbers are exchanged.
 
