@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -167,7 +168,12 @@ def _batches(data: Any) -> Iterator[Any]:
 
 def _length(data: Any) -> int | None:
     """Return the number of batches where it is known."""
-    return len(data) if isinstance(data, DataLoader) else None
+    try:
+        number = len(data[0]) if isinstance(data, tuple) else len(data)
+    except TypeError:
+        return None
+    whole = isinstance(data, (tuple, torch.Tensor, Dataset))
+    return math.ceil(number / BATCH) if whole else number
 
 
 def _checked(net: SpikingNetwork, number: int, batch: Any) -> Batch:
