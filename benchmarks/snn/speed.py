@@ -10,12 +10,6 @@ median counts.
 
 from __future__ import annotations
 
-import argparse
-import json
-import statistics
-import time
-import warnings
-from pathlib import Path
 from typing import Any
 
 import torch
