@@ -1,4 +1,4 @@
-"""Run the models of docs/gallery and the examples of docs/zeroth: draw their figures, bring their pages up to date.
+"""Run the models of docs/gallery and the examples of docs/zeroth and docs/snn: draw their figures, bring their pages up to date.
 
     python scripts/gallery.py [NAME ...]
 
@@ -14,17 +14,22 @@ import os
 import re
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "gallery"
 PAGE = FOLDER / "README.md"
-EXAMPLES = ROOT / "docs" / "zeroth" / "examples"
-EXAMPLES_PAGE = EXAMPLES.with_suffix(".md")
+EXAMPLES = {
+    ROOT / "docs" / "zeroth" / "examples": ROOT / "docs" / "zeroth" / "examples.md",
+    ROOT / "docs" / "snn" / "examples": ROOT / "docs" / "snn" / "README.md",
+}
+"""Folders of examples, and the pages that have their tables."""
 
 
 def interface(script: ModuleType) -> str:
@@ -61,10 +66,11 @@ def models(names: list[str]) -> None:
     PAGE.write_text(page, encoding="utf-8")
 
 
-def examples(names: list[str]) -> None:
-    """Run examples, which write their numbers and figures into their folder; renew their tables of the page."""
-    page = EXAMPLES_PAGE.read_text(encoding="utf-8")
-    os.chdir(EXAMPLES)
+def examples(names: list[str], folder: Path) -> None:
+    """Run examples, which write their numbers and figures into their folder; renew their tables of its page."""
+    file = EXAMPLES[folder]
+    page = file.read_text(encoding="utf-8")
+    os.chdir(folder)
     sys.argv[1:] = []
     for name in names:
         script = importlib.import_module(name)
@@ -74,13 +80,15 @@ def examples(names: list[str]) -> None:
         pattern = rf"<!-- {name} -->.*?<!-- end -->"
         page, found = re.subn(pattern, lambda _, new=block: new, page, flags=re.DOTALL)
         if found != 1:
-            print(f"{EXAMPLES_PAGE.name} has {found} tables for {name}", file=sys.stderr)
-    EXAMPLES_PAGE.write_text(page, encoding="utf-8")
+            print(f"{file.name} has {found} tables for {name}", file=sys.stderr)
+    file.write_text(page, encoding="utf-8")
 
 
 def main(names: list[str]) -> None:
     """Run the named models and examples, or all."""
-    for folder, run in ((FOLDER, models), (EXAMPLES, examples)):
+    runs: dict[Path, Callable[[list[str]], None]] = {FOLDER: models}
+    runs |= {folder: partial(examples, folder=folder) for folder in EXAMPLES}
+    for folder, run in runs.items():
         sys.path.insert(0, str(folder))
         # The others are what examples share.
         scripts = (

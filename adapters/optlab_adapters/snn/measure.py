@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -56,12 +57,13 @@ class _Counts:
         self.ever = torch.zeros(self.neurons, dtype=torch.bool)
         self.mismatches = 0
 
-    def add(self, spikes: torch.Tensor) -> None:
-        flat = spikes.flatten(2)
-        self.per_step += flat.sum((1, 2), dtype=torch.float64).cpu()
-        fired = flat.any(0)
-        self.silent += int((~fired).sum())
-        self.ever |= fired.any(0).cpu()
+    def add(self, spikes: torch.Tensor, fired: torch.Tensor) -> None:
+        """Count a batch: spikes (T, N, ...), and how many each neuron fired (N, ...)."""
+        # Over the images first: such sums are small enough to be exact in single precision.
+        over_images = spikes.sum(1).flatten(1)
+        self.per_step += over_images.sum(1, dtype=torch.float64).cpu()
+        self.silent += fired.numel() - int(fired.count_nonzero())
+        self.ever |= (over_images > 0).any(0).cpu()
 
 
 class _Tally:
@@ -83,13 +85,14 @@ class _Tally:
         self.images += len(x)
         self.logit_error = max(self.logit_error, float((logits - quantized).abs().max()))
         self._decisions(logits, quantized, y)
+        fired = {name: spikes.sum(0) for name, spikes in trace.spikes.items()}
         for name, spikes in trace.spikes.items():
             counts = self.counts.setdefault(name, _Counts(spikes))
-            counts.add(spikes)
+            counts.add(spikes, fired[name])
             if self.net.coding.mode == "binary":
                 different = self.net.coding.decode(spikes) != codes[name]
                 counts.mismatches += int(different.sum())
-        self.operations.add(x, trace.spikes)
+        self.operations.add(x, fired)
         if self.raster is None:
             self.raster = raster_of(trace.spikes, self.net.pipeline, SHOWN)
 
@@ -167,7 +170,12 @@ def _batches(data: Any) -> Iterator[Any]:
 
 def _length(data: Any) -> int | None:
     """Return the number of batches where it is known."""
-    return len(data) if isinstance(data, DataLoader) else None
+    try:
+        number = len(data[0]) if isinstance(data, tuple) else len(data)
+    except TypeError:
+        return None
+    whole = isinstance(data, (tuple, torch.Tensor, Dataset))
+    return math.ceil(number / BATCH) if whole else number
 
 
 def _checked(net: SpikingNetwork, number: int, batch: Any) -> Batch:

@@ -86,16 +86,14 @@ class OperationCounter:
         self._accumulations: dict[fx.Node, float] = {}
         self._images = 0
 
-    def add(self, x: torch.Tensor, spikes: dict[str, torch.Tensor]) -> None:
-        """Count a batch: inputs (N, ...), and spikes (T, N, ...) by neuron layer."""
+    def add(self, x: torch.Tensor, fired: dict[str, torch.Tensor]) -> None:
+        """Count a batch: inputs (N, ...), and how many spikes each neuron fired, (N, ...) by layer."""
         if not self._layers:
             planner = _Planner(self._traced)
             planner.run(x[:1])
             self._layers = planner.layers
             self._accumulations = dict.fromkeys(self._layers, 0.0)
-        counter = _Spikes(
-            self._traced, {k: s.sum(0, dtype=torch.float64) for k, s in spikes.items()}
-        )
+        counter = _Spikes(self._traced, {name: s.double() for name, s in fired.items()})
         counter.run(x)
         for node, layer in self._layers.items():
             if layer.source == "spikes":

@@ -9,13 +9,13 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from optlab.bench.report.svg import Frame, axes, document, style, svg
+from optlab.bench.report.svg import Frame, axes, document, line, style, svg
 
 if TYPE_CHECKING:
     from optlab_adapters.snn.raster import Raster
     from optlab_adapters.snn.report import NeuronLayer, SynapseLayer
 
-__all__ = ["Chart", "activity_chart", "energy_chart", "raster_chart"]
+__all__ = ["Chart", "activity_chart", "energy_chart", "history_chart", "raster_chart"]
 
 _WIDTH = 680.0
 _LETTER = 6.6
@@ -100,6 +100,23 @@ def raster_chart(raster: Raster) -> Chart:
         top += len(layer.shown)
     parts.insert(0, axes(frame, _ticks(frame.x[1], whole=True), ticks, ("step", "")))
     title = "Spikes for one image, layer after layer"
+    return Chart(title, svg(frame.size, title, parts))
+
+
+def history_chart(rows: Sequence[tuple[int, dict[str, float]]]) -> Chart:
+    """Draw the spikes of a neuron over the steps of a training, a line for each layer."""
+    names = list(rows[0][1]) if rows else []
+    last = float(max((step for step, _ in rows), default=1)) or 1.0
+    most = max((value for _, spikes in rows for value in spikes.values()), default=0.0) or 1.0
+    frame = Frame((0.0, last), (0.0, most), (_WIDTH, 300.0), top=26.0)
+    parts = [
+        axes(frame, _ticks(last, whole=True), _ticks(most), ("step", "spikes per neuron")),
+        _legend(frame, names),
+    ]
+    for number, name in enumerate(names):
+        points = [(float(step), spikes[name]) for step, spikes in rows]
+        parts.append(line(frame, points, style(number), name))
+    title = "Spikes of a neuron during training"
     return Chart(title, svg(frame.size, title, parts))
 
 

@@ -9,6 +9,7 @@ from optlab.errors import OptionError, ProblemError
 from optlab.typing import is_a
 from optlab_adapters.snn.activation import QuantizedReLU
 from optlab_adapters.snn.penalty import BitCounter, PenalizedLoss, SpikePenalty, timed
+from optlab_adapters.snn.plots import Chart, history_chart
 from optlab_adapters.torch.training import TrainingTask
 
 if TYPE_CHECKING:
@@ -110,3 +111,7 @@ class SpikeHistory:
         """Measure, when it is time."""
         if k % (self.every or self.task.steps_per_epoch) == 0:
             self.rows.append((k, self.task.spikes(self.data, progress.x)))
+
+    def plot(self) -> Chart:
+        """Draw the spikes over the steps, a line for each layer."""
+        return history_chart(self.rows)

@@ -141,8 +141,13 @@ def table(answer: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Write the numbers and the figures, print the table."""
     torch.set_num_threads(1)
-    found = solve()
-    (HERE / "digits.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    print(table(found))
+    answer = solve()
+    (HERE / "digits.json").write_text(json.dumps(answer, indent=1) + "\n", encoding="utf-8")
+    print(table(answer))
+
+
+if __name__ == "__main__":
+    main()

@@ -306,3 +306,39 @@ def test_batches_are_let_go() -> None:
             assert sum(ref() is not None for ref in alive) <= 2
 
     assert snn.convert(q).report(batches()).images == 6 * 24
+
+
+def connections(size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
+    """Count along one axis the pairs of outputs and inputs that a kernel connects."""
+    outputs = (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+    reached = (
+        o * stride - padding + k * dilation for o in range(outputs) for k in range(kernel)
+    )
+    return sum(0 <= i < size for i in reached)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(5, 9), st.integers(1, 3), st.integers(1, 3), st.integers(0, 2),
+    st.integers(1, 2), st.sampled_from([1, 2]),
+)  # fmt: skip
+def test_macs_are_the_connections(
+    size: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, groups: Any
+) -> None:
+    conv = nn.Conv2d(
+        2, 4, kernel, stride=stride, padding=padding, dilation=dilation, groups=groups
+    )
+    q = snn.quantize(nn.Sequential(conv, nn.ReLU()).eval(), 2)
+    (layer,) = snn.convert(q).report(torch.rand(1, 2, size, size)).synapses
+    axis = connections(size, kernel, stride, padding, dilation)
+    assert layer.work.macs == axis**2 * 2 * 4 // groups
+
+
+def test_batches_are_counted_for_the_bar() -> None:
+    measure = pytest.importorskip("optlab_adapters.snn.measure")
+    x = torch.zeros(600, 2)
+    data = torch.utils.data.TensorDataset(x)
+    loader = torch.utils.data.DataLoader(data, batch_size=100)
+    forms: list[Any] = [x, (x, x), data, loader, [x, x], iter([x])]
+    assert [measure._length(form) for form in forms] == [3, 3, 3, 6, 2, None]
+    assert len(list(measure._batches((x, x)))) == 3

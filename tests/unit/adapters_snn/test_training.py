@@ -6,6 +6,7 @@ import math
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -126,8 +127,15 @@ def test_history(method: Any) -> None:
     result = minimize(trained, method=method, max_iter=30, callback=history, seed=0)
     assert [k for k, _ in history.rows] == [0, 10, 20, 30]
     assert history.rows[-1][1] == pytest.approx(trained.spikes(x=result.x))
+    root = ET.fromstring(history.plot()._repr_svg_())
+    lines = [item for item in root.iter() if item.tag.endswith("}polyline")]
+    assert [len(str(item.get("points")).split()) for item in lines] == [4]
     if method == "sgd":
         assert sum(history.rows[-1][1].values()) < sum(history.rows[0][1].values())
+
+
+def test_history_of_nothing() -> None:
+    ET.fromstring(snn.SpikeHistory(task(0.0)).plot()._repr_svg_())
 
 
 def test_copies_of_a_trained_network_work() -> None:
