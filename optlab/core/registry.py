@@ -240,6 +240,11 @@ def _is_training_task(thing: Any) -> bool:
     return any(cls.__module__.startswith(_TRAINING + ".") for cls in type(thing).__mro__)
 
 
+def _is_calibration(thing: Any) -> bool:
+    return type(thing).__module__ == f"{_CALIBRATION}.layer_problem"
+
+
+_CALIBRATION = "optlab_adapters.snn.calibration"
 _NL, _PYOMO = "optlab_problems.nl", "optlab_problems.pyomo"
 _TRAINING = "optlab_adapters.torch.training"
 
@@ -287,6 +292,14 @@ _sources: dict[str, ProblemSource] = {
         objects="ConcreteModel",
         recall=_later(_PYOMO, "recall"),
         deliver=_later(_PYOMO, "deliver"),
+    ),
+    "calibration": ProblemSource(
+        "calibration",
+        "thresholds and shifts of a layer of a spiking network",
+        _later(f"{_CALIBRATION}.source", "load"),
+        accepts=_is_calibration,
+        requires="torch",
+        objects="CalibrationProblem",
     ),
     "training": ProblemSource(
         "training",
