@@ -19,10 +19,10 @@ from typing import Any
 import float_networks as nets
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 
 # After float_networks, which sets the path.
 from images import FASHION_MNIST, Images, digits, fashion_mnist
+from matplotlib.figure import Figure
 
 from optlab.adapters import snn
 

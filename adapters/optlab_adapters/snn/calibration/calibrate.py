@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -272,8 +271,9 @@ def _last_layer(q: fx.GraphModule) -> Site | None:
     end = next(node for node in q.graph.nodes if node.op == "output").args[0]
     modules = dict(q.named_modules())
     module: Any = modules.get(str(end.target)) if end.op == "call_module" else None
+    state = {} if module is None else module.state_dict()
     called = [n for n in q.graph.nodes if n.op == "call_module" and n.target == end.target]
-    if type(module) is not nn.Linear or module.bias is None or len(called) > 1:
+    if not isinstance(module, nn.Linear) or "bias" not in state or len(called) > 1:
         return None
     return Site(str(end.target), QuantizedReLU(1), module)
 

@@ -277,12 +277,13 @@ class CalibrationProblem:
         matrix: Matrix = sparse.csr_array((diagonal[1], (diagonal[0], diagonal[0])))
         if not self.shifts:
             return matrix
+        size = (self.n, self.n)
         crossed = both / self.levels
         rows = np.concatenate([diagonal[0], of, own, own])
         columns = np.concatenate([diagonal[0], own, of, own])
         entries = np.concatenate([diagonal[1], crossed, crossed, shift])
-        matrix = sparse.csr_array((entries, (rows, columns)), shape=(self.n, self.n))
-        return matrix
+        full: Matrix = sparse.csr_array((entries, (rows, columns)), shape=size)
+        return full
 
     def problem(self, x0: Vector | None = None) -> Problem:
         """State the problem for a solver; it starts from :meth:`start` unless x0 is given."""
