@@ -20,9 +20,8 @@ class AbstractStated(ABC):
     def problem(self) -> Problem:
         """State the problem, from where the thing is now."""
 
-    @abstractmethod
-    def deliver(self, result: Result) -> None:
-        """Take the answer; called for every ending of a solve."""
+    def deliver(self, result: Result) -> None:  # noqa: B027 - not everything keeps answers
+        """Take the answer; called for every ending of a solve. Default: it is in the result only."""
 
     def in_place(self) -> AbstractInPlace | None:
         """Return the variables where they are, for methods that work there; None: this is not offered."""

@@ -1,12 +1,18 @@
 """Spiking networks that compute exactly what a quantized network computes, in T = log2 Q steps.
 
 :func:`quantize` replaces the activations of a module, training sets weights and thresholds, and :func:`convert` makes
-the spiking network. Method: Datta et al., key ``datta2025snn`` in docs/refs.bib.
+the spiking network. Without training, :func:`calibrate` finds thresholds and shifts. Method: Datta et al., key ``datta2025snn`` in docs/refs.bib.
 """
 
 from __future__ import annotations
 
 from optlab_adapters.snn.activation import QuantizedReLU
+from optlab_adapters.snn.calibration import (
+    CalibrationProblem,
+    CalibrationResult,
+    SpikingCalibration,
+    calibrate,
+)
 from optlab_adapters.snn.coding import Coding
 from optlab_adapters.snn.energy import FLOAT32, INT8, INT32, EnergyModel, OperationEnergy
 from optlab_adapters.snn.exchange import SpikingGraph, export_nir, import_nir
@@ -26,6 +32,8 @@ __all__ = [
     "INT8",
     "INT32",
     "BiasShift",
+    "CalibrationProblem",
+    "CalibrationResult",
     "Chart",
     "Coding",
     "EnergyModel",
@@ -39,10 +47,12 @@ __all__ = [
     "SpikeHistory",
     "SpikePenalty",
     "SpikeTrainingTask",
+    "SpikingCalibration",
     "SpikingGraph",
     "SpikingNetwork",
     "SpikingReport",
     "Stage",
+    "calibrate",
     "convert",
     "export_nir",
     "import_nir",
