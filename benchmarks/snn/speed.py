@@ -54,7 +54,11 @@ class Block(nn.Module):
 
 def residual(channels: int) -> Any:
     """Return ResNet-20 with 16, 32, 64 channels."""
-    layers: list[Any] = [nn.Conv2d(channels, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU()]
+    layers: list[Any] = [
+        nn.Conv2d(channels, 16, 3, 1, 1, bias=False),
+        nn.BatchNorm2d(16),
+        nn.ReLU(),
+    ]
     before = 16
     for width in (16, 32, 64):
         for number in range(3):
@@ -76,7 +80,9 @@ def stacked(channels: int) -> Any:
             ]
             before = width
         layers.append(nn.AvgPool2d(2))
-    return nn.Sequential(*layers, nn.Flatten(), nn.LazyLinear(128), nn.ReLU(), nn.Linear(128, 10))
+    return nn.Sequential(
+        *layers, nn.Flatten(), nn.LazyLinear(128), nn.ReLU(), nn.Linear(128, 10)
+    )
 
 
 def quantized(make: Any, shape: tuple[int, int, int], steps: int) -> tuple[Any, Any]:
@@ -105,7 +111,11 @@ class Elsewhere(nn.Module):
             if isinstance(part, Membranes):
                 assert part.threshold is not None
                 threshold = float(part.threshold.flatten()[0])
-                parts[name] = neuron.IFNode(threshold, None, step_mode="m", backend="torch") if False else neuron.IFNode(threshold, None, step_mode="m")
+                parts[name] = (
+                    neuron.IFNode(threshold, None, step_mode="m", backend="torch")
+                    if False
+                    else neuron.IFNode(threshold, None, step_mode="m")
+                )
                 parts[name].set_reset_value("v", threshold / 2)
             elif isinstance(part, Scale):
                 parts[name] = _Times(float(part.factors.flatten()[0]))
