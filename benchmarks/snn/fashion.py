@@ -4,9 +4,9 @@
     python benchmarks/snn/fashion.py --samples 60000 --width 16 --epochs 20 --fine 20 --seeds 3
 
 A residual network of 20 layers and a VGG-like one (max pooling replaced by average pooling in the quantized form) are trained in
-floating point. From there the float network is trained on, and so are the quantized ones for each T, which start with the thresholds of
-least error: all with the same minibatches, rate and cosine. The gap is that of the spiking network to the
-float network that was trained on. Images: Debian's package dataset-fashion-mnist, or the four files in --folder.
+floating point. From there the float network is trained on, and so are the quantized ones for each T, which start with the
+thresholds of least error: all with the same minibatches, rate and cosine. The gap is that of the spiking network to the float
+network that was trained on. Images: Debian's package dataset-fashion-mnist, or the four files in --folder.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def measured(q: Any, data: Data) -> dict[str, Any]:
 
 def tables(groups: list[list[dict[str, Any]]]) -> None:
     """Print the means over seeds, and the comparison."""
-    numbers = ("start", "float", "calibrated", "quantized", "spiking", "gap")
+    numbers = ("start", "float", "calibrated", "quantized", "spiking", "gap", "rate")
     printed(
         (
             "network",
