@@ -4,9 +4,9 @@
     python benchmarks/snn/fashion.py --samples 60000 --width 16 --epochs 20 --fine 20 --seeds 3
 
 A residual network of 20 layers and a VGG-like one (max pooling replaced by average pooling in the quantized form) are trained in
-floating point. From there the float network is trained on, and so are the quantized ones for each T, which start with thresholds at a
-percentile of the activations: all with the same minibatches, rate and cosine. The gap is that of the spiking network to the
-float network that was trained on. Images: Debian's package dataset-fashion-mnist, or the four files in --folder.
+floating point. From there the float network is trained on, and so are the quantized ones for each T, which start with the
+thresholds of least error: all with the same minibatches, rate and cosine. The gap is that of the spiking network to the float
+network that was trained on. Images: Debian's package dataset-fashion-mnist, or the four files in --folder.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ from images import FASHION_MNIST, fashion_mnist
 
 NETS: dict[str, Callable[[int], Any]] = {"residual": residual, "stacked": stacked}
 RATE, FINE_RATE = 0.1, 0.03
-PERCENTILE, CALIBRATION = 99.9, 512
-"""Of the activations of so many training images: the thresholds at the start."""
+CALIBRATION = 512
+"""Training images whose activations decide the thresholds at the start."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def conversions(
             start,
             steps,
             calibration=data.train[0][:CALIBRATION],
-            percentile=PERCENTILE,
+            percentile=None,
             max_pool="average",
         )
         row = common | {"steps": steps, "calibrated": judged(q, data.test)}
@@ -140,7 +140,7 @@ def measured(q: Any, data: Data) -> dict[str, Any]:
 
 def tables(groups: list[list[dict[str, Any]]]) -> None:
     """Print the means over seeds, and the comparison."""
-    numbers = ("start", "float", "calibrated", "quantized", "spiking", "gap")
+    numbers = ("start", "float", "calibrated", "quantized", "spiking", "gap", "rate")
     printed(
         (
             "network",

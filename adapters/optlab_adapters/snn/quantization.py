@@ -14,6 +14,7 @@ from optlab.errors import OptionError, ProblemError
 from optlab_adapters.snn.activation import QuantizedReLU
 from optlab_adapters.snn.coding import check_steps
 from optlab_adapters.snn.graph import MAX_POOLS, check_operations, is_relu, trace
+from optlab_adapters.snn.starts import least_error, quantile
 
 __all__ = ["check_finite", "quantize"]
 
@@ -26,7 +27,7 @@ def quantize(
     steps: int,
     *,
     calibration: torch.Tensor | None = None,
-    percentile: float = 100.0,
+    percentile: float | None = 100.0,
     max_pool: Literal["average", "refuse"] = "refuse",
     copied: bool = True,
     per_channel: bool = False,
@@ -42,8 +43,9 @@ def quantize(
     calibration : torch.Tensor or None
         Inputs, shape (N, ...): each threshold starts at a percentile of what its ReLU sees in evaluation mode. None:
         8, for training from scratch.
-    percentile : float
-        In (0, 100].
+    percentile : float or None
+        In (0, 100]. None: not a percentile, but the threshold with which T bits make the least squared error there; with few
+        steps it is much lower, and training from there ends better.
     max_pool : {"refuse", "average"}
         What is done with max pooling, which is not linear: refuse it, or put average pooling in its place.
     copied : bool
@@ -61,8 +63,10 @@ def quantize(
     check_steps(steps)
     if max_pool not in {"average", "refuse"}:
         raise OptionError(f"max_pool is {max_pool!r}; 'average' or 'refuse' is needed")
-    if not 0 < percentile <= 100:
-        raise OptionError(f"percentile is {percentile!r}; a number in (0, 100] is needed")
+    if percentile is not None and not 0 < percentile <= 100:
+        raise OptionError(
+            f"percentile is {percentile!r}; a number in (0, 100] or None is needed"
+        )
     check_finite(model)
     traced = trace(copy.deepcopy(model) if copied else model)
     check_operations(traced)
@@ -84,7 +88,7 @@ def quantize(
     traced.recompile()
     _like(traced, model)
     if calibration is not None:
-        _calibrate(traced, calibration, percentile / 100, per_channel=per_channel)
+        _calibrate(traced, calibration, percentile, per_channel=per_channel)
     return traced
 
 
@@ -169,14 +173,19 @@ def _like(traced: fx.GraphModule, model: nn.Module) -> None:
 
 @torch.no_grad()
 def _calibrate(
-    traced: fx.GraphModule, inputs: torch.Tensor, share: float, *, per_channel: bool
+    traced: fx.GraphModule,
+    inputs: torch.Tensor,
+    percentile: float | None,
+    *,
+    per_channel: bool,
 ) -> None:
-    """Set every threshold to a quantile of what its activation sees, later ones with the earlier left unquantized."""
+    """Set every threshold by what its activation sees, later ones with the earlier left unquantized."""
     if not (len(inputs) and bool(torch.isfinite(inputs).all())):
         raise ProblemError("calibration needs inputs, one at least, and all of them finite")
     modes = [(m, m.training) for m in traced.modules()]
     traced.eval()
-    measure = _measure_channels(share) if per_channel else _measure(share)
+    start = least_error if percentile is None else _quantile_at(percentile / 100)
+    measure = _measure_channels(start) if per_channel else _measure(start)
     hooks = [
         m.register_forward_hook(measure)
         for m in traced.modules()
@@ -192,38 +201,37 @@ def _calibrate(
 
 
 Hook = Callable[[QuantizedReLU, tuple[torch.Tensor, ...], Any], torch.Tensor]
+Start = Callable[[torch.Tensor, int], torch.Tensor]
+"""(..., n) activations and the number of levels above zero -> (...) thresholds, 0 where all activations are."""
 
 
-def _measure(share: float) -> Hook:
+def _quantile_at(share: float) -> Start:
+    return lambda values, _levels: quantile(values, share)
+
+
+def _measure(start: Start) -> Hook:
     def hook(
         module: QuantizedReLU, inputs: tuple[torch.Tensor, ...], _output: Any
     ) -> torch.Tensor:
         positive = inputs[0].clamp(min=0)
-        quantile = _quantile(positive.flatten(), share)
-        if quantile > 0:
-            module.threshold.fill_(quantile)
+        lam = start(positive.flatten(), module.levels)
+        if lam > 0:
+            module.threshold.fill_(lam)
         return positive
 
     return hook
 
 
-def _measure_channels(share: float) -> Hook:
+def _measure_channels(start: Start) -> Hook:
     def hook(
         module: QuantizedReLU, inputs: tuple[torch.Tensor, ...], _output: Any
     ) -> torch.Tensor:
         positive = inputs[0].clamp(min=0)
-        whole = _quantile(positive.flatten(), share)
-        quantiles = _quantile(positive.transpose(0, 1).flatten(1), share)
+        whole = start(positive.flatten(), module.levels)
+        each = start(positive.transpose(0, 1).flatten(1), module.levels)
         # A channel that is silent on these inputs is treated like the layer.
         rest = torch.where(whole > 0, whole, torch.full_like(whole, START))
-        module.threshold = nn.Parameter(torch.where(quantiles > 0, quantiles, rest))
+        module.threshold = nn.Parameter(torch.where(each > 0, each, rest))
         return positive
 
     return hook
-
-
-def _quantile(values: torch.Tensor, share: float) -> torch.Tensor:
-    """Return a quantile along the last axis, an entry of it: the one at the given share of the sorted entries."""
-    number = values.shape[-1]
-    place = max(0, min(number - 1, round(share * number) - 1))
-    return values.sort().values[..., place]
