@@ -16,6 +16,7 @@ name                   what it is
 ``EvaluationCache``    the file of evaluated points
 ``Retries``            how failed runs are tried again
 ``TrainingTask``       the training of a torch module, with or without gradients
+``pruning``            networks with ternary weights, run on bit planes
 ``snn``                 quantized networks and the spiking networks that equal them
 ``RejectedPointError``  raised by a simulator for a point that it cannot do
 =====================  =============================================================================
@@ -45,6 +46,7 @@ _LAZY = {
     "jax_black_box": "optlab_adapters.jax.black_box",
     "TrainingTask": "optlab_adapters.torch.training",
     "jax_problem": "optlab_adapters.jax",
+    "pruning": "optlab_adapters.pruning",
     "snn": "optlab_adapters.snn",
     "torch_problem": "optlab_adapters.torch",
 }
