@@ -67,9 +67,17 @@ def patches(x: Floats, window: Window, fill: float = 0.0) -> Floats:
     """Return what the window sees, (samples, channels, kernel rows, kernel columns, out rows, out columns).
 
     A view into the padded images, not to be written to.
+
+    Raises
+    ------
+    ValueError
+        When x has not four axes, or the window is larger than the padded images.
     """
     top, bottom, left, right = window.padding
-    out = window.output(*x.shape[2:])
+    if x.ndim != 4 or min(out := window.output(*x.shape[2:])) < 1:
+        raise ValueError(
+            f"images (samples, channels, rows, columns) not smaller than {window.kernel} are needed"
+        )
     if any(window.padding):
         x = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=fill)
     by_sample, by_channel, by_row, by_column = x.strides
