@@ -16,7 +16,7 @@ name                   what it is
 ``EvaluationCache``    the file of evaluated points
 ``Retries``            how failed runs are tried again
 ``TrainingTask``       the training of a torch module, with or without gradients
-``pruning``             networks of few weights: pruning, tickets of random weights, packed execution
+``pruning``            networks of few weights: pruning, tickets of random weights, packed execution
 ``snn``                 quantized networks and the spiking networks that equal them
 ``RejectedPointError``  raised by a simulator for a point that it cannot do
 =====================  =============================================================================

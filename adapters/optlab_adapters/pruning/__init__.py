@@ -2,20 +2,52 @@
 
 :class:`PruningTask` states the problem; ``optlab.minimize(task, method="lrr")`` solves it. Methods are in
 :mod:`optlab.methods.compact`. Where the number of weights is itself a variable: :class:`DensitySearch`,
-:class:`MultiPrizeTicket`, :class:`LossBudget`.
+:class:`MultiPrizeTicket`, :class:`LossBudget`. :func:`pack` makes a network of ternary weights run on bit planes; running a
+:class:`PackedNetwork` needs no torch, so names that need it are imported when they are asked for.
 """
 
 from __future__ import annotations
 
-from optlab_adapters.pruning.activation import SignActivation
-from optlab_adapters.pruning.loss_budget import LossBudget
-from optlab_adapters.pruning.search import DensitySearch, MultiPrizeTicket
-from optlab_adapters.pruning.task import PruningTask
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from optlab.errors import MissingDependencyError
+from optlab_adapters.pruning.packed import PackedNetwork, TernaryWeight, pack
+
+if TYPE_CHECKING:
+    from optlab_adapters.pruning.activation import SignActivation
+    from optlab_adapters.pruning.loss_budget import LossBudget
+    from optlab_adapters.pruning.search import DensitySearch, MultiPrizeTicket
+    from optlab_adapters.pruning.task import PruningTask
 
 __all__ = [
     "DensitySearch",
     "LossBudget",
     "MultiPrizeTicket",
+    "PackedNetwork",
     "PruningTask",
     "SignActivation",
+    "TernaryWeight",
+    "pack",
 ]
+
+_LAZY = {
+    "DensitySearch": "search",
+    "LossBudget": "loss_budget",
+    "MultiPrizeTicket": "search",
+    "PruningTask": "task",
+    "SignActivation": "activation",
+}
+"""Names that need torch -> module."""
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name that needs torch."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
+    except ImportError as error:
+        if error.name != "torch":
+            raise
+        raise MissingDependencyError("torch", "torch", name) from error
