@@ -93,7 +93,9 @@ def start(n: int, *, paired: bool, shape: Vector | None = None) -> Descent:
     """
     if shape is None:
         smoothing = PAIRED_SMOOTHING if paired else SMOOTHING
-        return Descent(smoothing=smoothing, paired=paired, shape=np.ones(n), average=np.zeros(n))
+        return Descent(
+            smoothing=smoothing, paired=paired, shape=np.ones(n), average=np.zeros(n)
+        )
     mean = _geometric_mean(shape)
     return Descent(smoothing=mean, paired=paired, shape=shape / mean, average=np.zeros(n))
 
