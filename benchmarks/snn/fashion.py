@@ -216,9 +216,9 @@ def drawn(groups: list[list[dict[str, Any]]], path: Path) -> None:
     figure, axes = plt.subplots(figsize=(6.5, 0.5 * len(groups) + 1.2), layout="constrained")
     for place, some in enumerate(reversed(groups)):
         for name, marker, color in (
-            ("float", "|", "black"),
             ("calibrated", "x", "#bbbbbb"),
             ("spiking", "o", "#4477aa"),
+            ("float", "|", "black"),
         ):
             label = name if place == 0 else None
             axes.plot(
@@ -226,7 +226,7 @@ def drawn(groups: list[list[dict[str, Any]]], path: Path) -> None:
                 [place] * len(some),
                 marker,
                 color=color,
-                markersize=9,
+                markersize=10,
                 label=label,
             )
     axes.set_yticks(
@@ -236,6 +236,7 @@ def drawn(groups: list[list[dict[str, Any]]], path: Path) -> None:
             for some in reversed(groups)
         ],
     )
+    axes.margins(y=0.15)
     axes.set_xlabel("test accuracy, %")
     axes.legend(frameon=False, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
