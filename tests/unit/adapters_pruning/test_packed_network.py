@@ -87,6 +87,30 @@ def test_convolutions(seed: int, samples: int, signed: bool, **options: Any) -> 
     equal(network, model, x)
 
 
+@pytest.mark.parametrize("channels", [64, 128])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_convolutions_of_whole_words_of_channels(
+    channels: int, groups: int, tmp_path: Path
+) -> None:
+    """Signs are packed by pixel, and columns have another order, also in files."""
+    pytest.importorskip("safetensors")
+    torch.manual_seed(0)
+    layer = nn.Conv2d(groups * channels, 2 * groups, (3, 2), 2, (2, 1), (1, 2), groups)
+    model = nn.Sequential(
+        made.SignActivation(), nn.MaxPool2d(2, 1), made.make_ternary(layer, 1, 0.3)
+    )
+    x = torch.randn(3, groups * channels, 9, 8)
+    x[torch.rand_like(x) < 0.2] = 0.0
+    network = pruning.pack(model, sign_modules=(made.SignActivation,))
+    assert network.layers["2"].pixelwise
+    assert network.memory().weight_ratio == 16.0
+    equal(network, model, x)
+    network.save(tmp_path)
+    np.testing.assert_array_equal(
+        pruning.PackedNetwork.load(tmp_path)(x.numpy()), network(x.numpy())
+    )
+
+
 @pytest.mark.parametrize("binary", [False, True])
 @pytest.mark.parametrize("samples", [1, 5])
 def test_an_image_network(binary: bool, samples: int) -> None:
