@@ -35,14 +35,6 @@ ASKED = {
 }
 
 
-class Sign(nn.Module):
-    """Signs of activations."""
-
-    def forward(self, x: Any) -> Any:
-        """Take signs."""
-        return torch.sign(x)
-
-
 def rounds(calls: dict[str, Callable[[], Any]]) -> dict[str, float]:
     """CPU seconds of one call of each, medians over interleaved rounds."""
     repeats = {}
@@ -79,7 +71,7 @@ def layer_row(size: int, batch: int, density: float) -> list[dict[str, Any]]:
     x = torch.randn(batch, size, generator=generator)
     numbers = x.numpy()
     models = {
-        "1/1": nn.Sequential(Sign(), linear).eval(),
+        "1/1": nn.Sequential(pruning.SignActivation(), linear).eval(),
         "1/32": nn.Sequential(linear).eval(),
     }
     packed = {way: pruning.pack(model) for way, model in models.items()}
@@ -121,7 +113,7 @@ def image_network(activation: Any) -> Any:
 def image_rows(batch: int, density: float) -> list[dict[str, Any]]:
     """Measure the convolutional network."""
     rows = []
-    for way, activation in (("1/1", Sign()), ("1/32", nn.ReLU())):
+    for way, activation in (("1/1", pruning.SignActivation()), ("1/32", nn.ReLU())):
         torch.manual_seed(0)
         model = ternary(image_network(activation), density, torch.Generator().manual_seed(0))
         network = pruning.pack(model)

@@ -13,6 +13,7 @@ from torch import fx, nn
 
 from optlab.errors import CapabilityError, ProblemError
 from optlab.kernels.ternary import WORD, TernaryMatrix
+from optlab_adapters.pruning.activation import SignActivation
 from optlab_adapters.pruning.packed.layers import DenseMatrix, Layer
 from optlab_adapters.pruning.packed.network import LAYER, PackedNetwork, Step
 from optlab_adapters.pruning.packed.translation import (
@@ -71,7 +72,7 @@ class _Tracer(fx.Tracer):
         self.choices = choices
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        kinds = (nn.Linear, nn.Conv2d, *self.choices.sign_modules)
+        kinds = (nn.Linear, nn.Conv2d, SignActivation, *self.choices.sign_modules)
         return (
             isinstance(m, kinds)
             or module_qualified_name in self.choices.weights
@@ -182,7 +183,9 @@ class _Builder:
             made = self._append(node, Step(operation, (value,), path, options))
             if operation == "sign":
                 self.signs[made] = value
-            elif operation in {"flatten", "max_pool"} and value in self.signs:
+            elif operation == "plus_sign" or (
+                operation in {"flatten", "max_pool"} and value in self.signs
+            ):
                 self.signs[made] = made
 
     def _layer(self, node: fx.Node, path: str, module: nn.Module, value: int) -> None:

@@ -24,6 +24,11 @@ def _sign(x: Floats) -> Floats:
     return np.sign(x)
 
 
+def _plus_sign(x: Floats) -> Floats:
+    """Take signs, +1 at zero."""
+    return np.where(x >= 0.0, np.float32(1.0), np.float32(-1.0))
+
+
 def _clip(x: Floats, *, low: float, high: float) -> Floats:
     return np.clip(x, np.float32(low), np.float32(high))
 
@@ -86,6 +91,7 @@ def _scale(x: Floats, *, factor: Floats, shift: Floats) -> Floats:
 OPERATIONS: dict[str, Callable[..., Floats]] = {
     "relu": _relu,
     "sign": _sign,
+    "plus_sign": _plus_sign,
     "clip": _clip,
     "add": _add,
     "flatten": _flatten,
