@@ -32,9 +32,12 @@ __all__ = [
     "float_product",
     "float_product_numpy",
     "pack_bits",
+    "pack_channels",
     "sign_product",
     "sign_product_numpy",
     "unpack_bits",
+    "word_product",
+    "word_product_numpy",
 ]
 
 Words: TypeAlias = NDArray[np.uint64]
@@ -88,6 +91,15 @@ def pack_bits(bits: NDArray[np.bool_]) -> Words:
     packed = np.zeros((rows, 8 * words), dtype=np.uint8)
     packed[:, : -(-columns // 8)] = np.packbits(bits, axis=1, bitorder="little")
     return packed.view("<u8").astype(np.uint64, copy=False)
+
+
+def pack_channels(bits: NDArray[np.bool_]) -> Words:
+    """Pack the second axis of images, whose length is a multiple of 64: (samples, channels / 64, rows, columns)."""
+    samples, channels, *size = bits.shape
+    octets = np.packbits(bits, axis=1, bitorder="little")
+    apart = octets.reshape(samples, channels // WORD, WORD // 8, *size).transpose(0, 1, 3, 4, 2)
+    words = np.ascontiguousarray(apart).view("<u8").astype(np.uint64, copy=False)
+    return words.reshape(samples, channels // WORD, *size)
 
 
 def unpack_bits(words: Words, columns: int) -> NDArray[np.bool_]:
@@ -146,6 +158,26 @@ def sign_product(x: Floats, matrix: TernaryMatrix) -> Floats:
     return out
 
 
+def word_product(a: Words, v: Words, matrix: TernaryMatrix) -> Floats:
+    """Return the products with signs that are packed already.
+
+    Parameters
+    ----------
+    a, v : (words, samples) uint64
+        Bits of x < 0 and of x != 0, packed as the columns of the matrix.
+
+    Returns
+    -------
+    (samples, rows) float32
+    """
+    if not _worth_compiling(a.shape[1], matrix):
+        return word_product_numpy(a, v, matrix)
+    out = np.empty((a.shape[1], matrix.gain.size), dtype=np.float32)
+    planes = (matrix.positive, matrix.negative)
+    _compiled().word_sums(a, v, *planes, matrix.kept, matrix.gain, matrix.bias, out)
+    return out
+
+
 def float_product_numpy(x: Floats, matrix: TernaryMatrix) -> Floats:
     """NumPy twin of the compiled products with floats: decode some rows, multiply by BLAS."""
     return _decoded_product(x, matrix, _decode_numpy)
@@ -153,9 +185,13 @@ def float_product_numpy(x: Floats, matrix: TernaryMatrix) -> Floats:
 
 def sign_product_numpy(x: Floats, matrix: TernaryMatrix) -> Floats:
     """NumPy twin of :func:`optlab.kernels.ternary_compiled.sign_sums`."""
-    out = np.empty((x.shape[0], matrix.gain.size), dtype=np.float32)
-    for sample, row in zip(out, x, strict=True):
-        a, v = pack_bits(row[None] < 0.0), pack_bits(row[None] != 0.0)
+    return word_product_numpy(pack_bits(x < 0.0).T, pack_bits(x != 0.0).T, matrix)
+
+
+def word_product_numpy(negative: Words, nonzero: Words, matrix: TernaryMatrix) -> Floats:
+    """NumPy twin of :func:`optlab.kernels.ternary_compiled.word_sums`."""
+    out = np.empty((negative.shape[1], matrix.gain.size), dtype=np.float32)
+    for sample, a, v in zip(out, negative.T, nonzero.T, strict=True):
         minus = ((a & matrix.positive) | (~a & matrix.negative)) & v
         counted = _ones((matrix.positive | matrix.negative) & v) - 2 * _ones(minus)
         sample[:] = matrix.gain * counted + matrix.bias

@@ -96,6 +96,22 @@ def sign_sums(x, positive, negative, kept, gain, bias, out):  # type: ignore[no-
 
 
 @njit(cache=True)
+def word_sums(a, v, positive, negative, kept, gain, bias, out):  # type: ignore[no-untyped-def]
+    """Compute :func:`optlab.kernels.ternary.word_product`; a, v: (words, samples)."""
+    words, samples = a.shape
+    block = np.zeros((words, BLOCK), dtype=np.uint64)
+    valid = np.zeros((words, BLOCK), dtype=np.uint64)
+    for start in range(0, samples, BLOCK):
+        count = min(BLOCK, samples - start)
+        for word in range(words):
+            for sample in range(count):
+                block[word, sample] = a[word, start + sample]
+                valid[word, sample] = v[word, start + sample]
+        part = out[start : start + count]
+        _sign_block(block, valid, False, positive, negative, kept, gain, bias, part)
+
+
+@njit(cache=True)
 def _sign_single(x, sample, positive, negative, kept, gain, bias, out):  # type: ignore[no-untyped-def]
     rows, words = positive.shape
     a = np.empty(words, dtype=np.uint64)

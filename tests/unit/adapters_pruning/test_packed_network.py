@@ -44,12 +44,12 @@ def test_vectors(
     seed: int, sizes: tuple[int, int, int], samples: int, binary: bool, density: float
 ) -> None:
     torch.manual_seed(seed)
-    activation = made.SignActivation() if binary else nn.ReLU()
+    activation = made.OwnSign() if binary else nn.ReLU()
     model = nn.Sequential(
         nn.Linear(sizes[0], sizes[1]), activation, nn.Linear(sizes[1], sizes[2], bias=False)
     )
     made.make_ternary(model, seed, density)
-    network = pruning.pack(model, sign_modules=(made.SignActivation,))
+    network = pruning.pack(model, sign_modules=(made.OwnSign,))
     equal(network, model, torch.randn(samples, sizes[0]))
 
 
@@ -77,22 +77,62 @@ def test_convolutions(seed: int, samples: int, signed: bool, **options: Any) -> 
         **options,
     )
     made.make_ternary(layer, seed, 0.5)
-    before = made.SignActivation() if signed else nn.Identity()
+    before = made.OwnSign() if signed else nn.Identity()
     model = nn.Sequential(before, layer)
     x = torch.randn(samples, groups * channels[0], 9, 8)
     if seed % 2:
         x[torch.rand_like(x) < 0.2] = 0.0
-    network = pruning.pack(model, sign_modules=(made.SignActivation,))
+    network = pruning.pack(model, sign_modules=(made.OwnSign,))
     assert network.layers["1"].signed == signed
     equal(network, model, x)
+
+
+@pytest.mark.parametrize("channels", [3, 64])
+def test_signs_that_are_plus_one_at_zero(channels: int) -> None:
+    """After a ReLU half of the values are zero; the zeros of the padding stay zero."""
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.ReLU(),
+        pruning.SignActivation(),
+        nn.Conv2d(channels, channels, 3, padding=1),
+        nn.ReLU(),
+        pruning.SignActivation(),
+        nn.Flatten(),
+        nn.Linear(channels * 20, 3),
+    )
+    network = pruning.pack(made.make_ternary(model, 0))
+    assert [layer.signed for layer in network.layers.values()] == [True, True]
+    equal(network, model, torch.randn(3, channels, 4, 5))
+
+
+@pytest.mark.parametrize("channels", [64, 128])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_convolutions_of_whole_words_of_channels(
+    channels: int, groups: int, tmp_path: Path
+) -> None:
+    """Signs are packed by pixel, and columns have another order, also in files."""
+    pytest.importorskip("safetensors")
+    torch.manual_seed(0)
+    layer = nn.Conv2d(groups * channels, 2 * groups, (3, 2), 2, (2, 1), (1, 2), groups)
+    model = nn.Sequential(made.OwnSign(), nn.MaxPool2d(2, 1), made.make_ternary(layer, 1, 0.3))
+    x = torch.randn(3, groups * channels, 9, 8)
+    x[torch.rand_like(x) < 0.2] = 0.0
+    network = pruning.pack(model, sign_modules=(made.OwnSign,))
+    assert network.layers["2"].pixelwise
+    assert network.memory().weight_ratio == 16.0
+    equal(network, model, x)
+    network.save(tmp_path)
+    np.testing.assert_array_equal(
+        pruning.PackedNetwork.load(tmp_path)(x.numpy()), network(x.numpy())
+    )
 
 
 @pytest.mark.parametrize("binary", [False, True])
 @pytest.mark.parametrize("samples", [1, 5])
 def test_an_image_network(binary: bool, samples: int) -> None:
-    activation = made.SignActivation() if binary else nn.ReLU()
+    activation = made.OwnSign() if binary else nn.ReLU()
     model = made.image_network(activation)
-    network = pruning.pack(model, sign_modules=(made.SignActivation,))
+    network = pruning.pack(model, sign_modules=(made.OwnSign,))
     equal(network, model, torch.randn(samples, 3, 16, 16))
     assert not any(step.path == "1" for step in network.steps)  # folded into the convolution
     signs = [step for step in network.steps if step.operation == "sign"]
@@ -204,8 +244,8 @@ def test_the_model_is_not_changed() -> None:
 
 def test_saved_networks_load_without_torch(tmp_path: Path, root: Path) -> None:
     pytest.importorskip("safetensors")
-    model = made.image_network(made.SignActivation())
-    network = pruning.pack(model, sign_modules=(made.SignActivation,))
+    model = made.image_network(made.OwnSign())
+    network = pruning.pack(model, sign_modules=(made.OwnSign,))
     network.save(tmp_path / "ticket")
     x = torch.randn(3, 3, 16, 16)
     np.save(tmp_path / "x.npy", x.numpy())

@@ -132,6 +132,7 @@ INDEX_CHANGES = {
     "kind": (_set("layers", 0, "kind", to="sparse"), "'sparse' is missing"),
     "window": (_set("layers", 0, "window", "stride", to=[0, 1]), "is no window"),
     "pads": (_set("layers", 0, "window", "padding", to=[1, 1]), "is no window"),
+    "pixelwise": (_set("layers", 0, "pixelwise", to=True), "whole words of channels"),
     "path": (_set("layers", 1, "path", to="conv"), "two layers of one path"),
     "list": (_set("layers", to=3), "is not a packed network"),
 }

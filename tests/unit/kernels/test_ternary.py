@@ -15,9 +15,12 @@ from optlab.kernels.ternary import (
     float_product,
     float_product_numpy,
     pack_bits,
+    pack_channels,
     sign_product,
     sign_product_numpy,
     unpack_bits,
+    word_product,
+    word_product_numpy,
 )
 
 
@@ -124,6 +127,28 @@ def test_packed_bits_come_back(seed: int, rows: int, columns: int) -> None:
     for row, packed in zip(bits, words, strict=True):
         value = sum(int(word) << (64 * k) for k, word in enumerate(packed))
         assert value == sum(1 << int(j) for j in np.flatnonzero(row))
+
+
+@given(seed=st.integers(0, 2**32 - 1), words=st.integers(1, 3))
+def test_packed_channels_are_those_of_every_pixel(seed: int, words: int) -> None:
+    bits = np.random.default_rng(seed).random((2, 64 * words, 3, 2)) < 0.5
+    packed = pack_channels(bits)
+    assert packed.shape == (2, words, 3, 2)
+    by_pixel = pack_bits(bits.transpose(0, 2, 3, 1).reshape(-1, 64 * words))
+    np.testing.assert_array_equal(packed.transpose(0, 2, 3, 1).reshape(-1, words), by_pixel)
+
+
+@pytest.mark.parametrize("samples", [1, 64, 70])
+def test_products_with_packed_signs(samples: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba", reason="numba is not installed: only the twin exists")
+    monkeypatch.setattr(ternary, "use_numba", lambda size: size > 0)
+    entries, matrix = random_matrix(7, 19, 130, 0.4)
+    x = np.random.default_rng(8).integers(-1, 2, (samples, 130)).astype(np.float32)
+    a, v = pack_bits(x < 0.0).T, pack_bits(x != 0.0).T
+    with np.errstate(over="ignore"):
+        product = word_product(a, v, matrix)
+    np.testing.assert_allclose(product, dense(x, entries, matrix), rtol=1e-6, atol=1e-5)
+    np.testing.assert_allclose(product, word_product_numpy(a, v, matrix), rtol=1e-6, atol=1e-5)
 
 
 def test_columns_past_the_end_do_not_count() -> None:

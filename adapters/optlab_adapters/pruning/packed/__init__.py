@@ -32,13 +32,14 @@ def pack(
     Parameters
     ----------
     model : torch.nn.Module
-        Traceable by torch.fx; made of Linear, Conv2d, batch normalization, ReLU, Hardtanh, sign, pooling, flatten, mean
-        and additions. It is not changed.
+        Traceable by torch.fx; made of Linear, Conv2d, batch normalization, ReLU, Hardtanh, torch.sign, SignActivation,
+        pooling, flatten, mean and additions. It is not changed.
     weights : mapping of module path to TernaryWeight, or None
         The weights of layers that compute theirs, such as subclasses of Linear with a forward of their own. Those of
         other layers are read from ``module.weight``.
     sign_modules : tuple of types
-        Modules that compute sign(x), zero for zero, by an own forward.
+        Modules that compute sign(x), zero for zero, by an own forward; those with +1 at zero are derived from
+        :class:`optlab.adapters.pruning.SignActivation`, which is known.
     keep_dense : bool
         Keep layers whose weights are not ternary as floats, instead of refusing them.
     tolerance : float

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import fx, nn
 
 from optlab.errors import CapabilityError, ProblemError
-from optlab.kernels.ternary import TernaryMatrix
+from optlab.kernels.ternary import WORD, TernaryMatrix
+from optlab_adapters.pruning.activation import SignActivation
 from optlab_adapters.pruning.packed.layers import DenseMatrix, Layer
 from optlab_adapters.pruning.packed.network import LAYER, PackedNetwork, Step
 from optlab_adapters.pruning.packed.translation import (
@@ -71,7 +72,7 @@ class _Tracer(fx.Tracer):
         self.choices = choices
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        kinds = (nn.Linear, nn.Conv2d, *self.choices.sign_modules)
+        kinds = (nn.Linear, nn.Conv2d, SignActivation, *self.choices.sign_modules)
         return (
             isinstance(m, kinds)
             or module_qualified_name in self.choices.weights
@@ -182,7 +183,9 @@ class _Builder:
             made = self._append(node, Step(operation, (value,), path, options))
             if operation == "sign":
                 self.signs[made] = value
-            elif operation in {"flatten", "max_pool"} and value in self.signs:
+            elif operation == "plus_sign" or (
+                operation in {"flatten", "max_pool"} and value in self.signs
+            ):
                 self.signs[made] = made
 
     def _layer(self, node: fx.Node, path: str, module: nn.Module, value: int) -> None:
@@ -256,18 +259,19 @@ def _layer(path: str, module: nn.Module, choices: Choices, *, signed: bool) -> L
     floats = np.zeros(len(dense)) if bias is None else as_array(bias)
     if floats.shape != dense.shape[:1] or not np.isfinite(floats).all():
         raise ProblemError(f"the bias of {path} is not {len(dense)} finite numbers")
+    pixelwise = signed and weight is not None and dense.ndim == 4 and dense.shape[1] % WORD == 0
     bias_floats: NDArray[np.float32] = floats.astype(np.float32)
     matrix = (
         DenseMatrix(dense.reshape(len(dense), -1).astype(np.float32), bias_floats)
         if weight is None
-        else weight.matrix(bias_floats)
+        else (weight.pixelwise() if pixelwise else weight).matrix(bias_floats)
     )
     window = conv_window(path, module, dense.shape[2:]) if dense.ndim == 4 else None
     if dense.ndim not in {2, 4}:
         raise CapabilityError(
             f"the weight of {path} has {dense.ndim} dimensions; 2 or 4 are needed"
         )
-    return Layer(path, matrix, signed, window, int(getattr(module, "groups", 1)))
+    return Layer(path, matrix, signed, window, int(getattr(module, "groups", 1)), pixelwise)
 
 
 def _is_plain(module: nn.Module) -> bool:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from optlab.errors import ProblemError
-from optlab.kernels.ternary import TernaryMatrix, float_product, sign_product
+from optlab.kernels.ternary import (
+    TernaryMatrix,
+    float_product,
+    pack_channels,
+    sign_product,
+    word_product,
+)
 
 __all__ = ["DenseMatrix", "Layer", "Window", "patches"]
 
 Floats: TypeAlias = NDArray[np.float32]
 Pair: TypeAlias = tuple[int, int]
 
-PATCH_FLOATS = 2**22
-"""Floats that the patches of one convolution may hold at a time, 16 MB; images are taken in parts."""
+PATCH_FLOATS = 2**20
+"""Floats that the patches of one convolution may hold at a time, 4 MB; images are taken in parts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +69,7 @@ class Window:
         return sizes[0], sizes[1]
 
 
-def patches(x: Floats, window: Window, fill: float = 0.0) -> Floats:
+def patches(x: NDArray[Any], window: Window, fill: float = 0) -> NDArray[Any]:
     """Return what the window sees, (samples, channels, kernel rows, kernel columns, out rows, out columns).
 
     A view into the padded images, not to be written to.
@@ -112,6 +118,10 @@ class Layer:
         None: vectors along the last axis.
     groups : int
         Of channels, as in torch.
+    pixelwise : bool
+        The columns are in the order (channels / 64, kernel rows, kernel columns, 64 channels), which lets the signs of
+        every pixel be packed once and patches be made of words. For signed convolutions of whole words of channels;
+        otherwise the order is torch's, (channels, kernel rows, kernel columns).
     """
 
     path: str
@@ -119,6 +129,7 @@ class Layer:
     signed: bool = False
     window: Window | None = None
     groups: int = 1
+    pixelwise: bool = False
 
     def __call__(self, x: Floats) -> Floats:
         """Apply the layer to (samples, ..., columns), or to (samples, channels, rows, columns)."""
@@ -146,23 +157,40 @@ class Layer:
             part = slice(group * channels // self.groups, (group + 1) * channels // self.groups)
             place = slice(group * rows // self.groups, (group + 1) * rows // self.groups)
             for first in range(0, x.shape[0], step):
-                seen = patches(x[first : first + step, part], window)
-                product = self._product(self._rows(seen, matrix.columns), matrix)
-                images = product.reshape(seen.shape[0], height, width, -1)
+                images = x[first : first + step, part]
+                product = self._of_patches(images, window, matrix)
+                images = product.reshape(len(images), height, width, -1)
                 out[first : first + step, place] = images.transpose(0, 3, 1, 2)
         return out
 
-    def _rows(self, seen: Floats, columns: int) -> Floats:
-        """Return patches as samples: by rows where signs are packed, by columns where columns are added."""
+    def _of_patches(
+        self, images: Floats, window: Window, matrix: TernaryMatrix | DenseMatrix
+    ) -> Floats:
+        """Return the products with all patches, (patches, rows).
+
+        Patches are laid out by rows where signs are packed along them, by columns where columns are added.
+        """
+        if self.pixelwise and isinstance(matrix, TernaryMatrix):
+            bits = (pack_channels(images < 0.0), pack_channels(images != 0.0))
+            a, v = (_by_columns(patches(words, window)) for words in bits)
+            return word_product(a, v, matrix)
+        seen = patches(images, window)
         if self.signed:
-            return seen.transpose(0, 4, 5, 1, 2, 3).reshape(-1, columns)
-        return seen.transpose(1, 2, 3, 0, 4, 5).reshape(columns, -1).T
+            rows = seen.transpose(0, 4, 5, 1, 2, 3).reshape(-1, matrix.columns)
+            return self._product(rows, matrix)
+        return self._product(_by_columns(seen).T, matrix)
 
     def _product(self, x: Floats, matrix: TernaryMatrix | DenseMatrix) -> Floats:
         if isinstance(matrix, DenseMatrix):
             product: Floats = (np.sign(x) if self.signed else x) @ matrix.weight.T + matrix.bias
             return product
         return sign_product(x, matrix) if self.signed else float_product(x, matrix)
+
+
+def _by_columns(seen: NDArray[Any]) -> NDArray[Any]:
+    """Return patches as (columns, patches)."""
+    columns: NDArray[Any] = seen.transpose(1, 2, 3, 0, 4, 5)
+    return columns.reshape(int(np.prod(columns.shape[:3])), -1)
 
 
 def _split(

@@ -115,6 +115,7 @@ def _layer_record(k: int, layer: Layer, arrays: Arrays) -> dict[str, Any]:
         "signed": layer.signed,
         "window": None if layer.window is None else asdict(layer.window),
         "groups": layer.groups,
+        "pixelwise": layer.pixelwise,
     }
 
 
@@ -126,8 +127,10 @@ _MATRICES = {
 
 
 def _layer(k: int, record: dict[str, Any], arrays: Arrays) -> Layer:
-    kinds = {"path": str, "columns": int, "signed": bool, "groups": int}
-    path, columns, signed, groups = (_checked(record[n], kind, n) for n, kind in kinds.items())
+    kinds = {"path": str, "columns": int, "signed": bool, "groups": int, "pixelwise": bool}
+    path, columns, signed, groups, pixelwise = (
+        _checked(record[n], kind, n) for n, kind in kinds.items()
+    )
     given = {name: arrays[f"{k}.{name}"] for name in _MATRICES[record["kind"]]}
     for name, dimensions in _MATRICES[record["kind"]].items():
         wanted = np.uint64 if name in {"positive", "negative"} else np.float32
@@ -149,7 +152,10 @@ def _layer(k: int, record: dict[str, Any], arrays: Arrays) -> Layer:
             raise ValueError(f"the weight of {path} has not {columns} columns")
         return Layer(path, DenseMatrix(**given), signed, window, groups)
     _check_planes(path, columns, given)
-    return Layer(path, TernaryMatrix(**given, columns=columns), signed, window, groups)
+    if pixelwise and (not signed or window is None or columns % (WORD * area)):
+        raise ValueError(f"{path} has not whole words of channels with signs")
+    matrix = TernaryMatrix(**given, columns=columns)
+    return Layer(path, matrix, signed, window, groups, pixelwise)
 
 
 def _check_planes(path: str, columns: int, given: Arrays) -> None:

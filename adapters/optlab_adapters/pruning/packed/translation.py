@@ -11,6 +11,7 @@ from torch import fx, nn
 from torch.nn import functional
 
 from optlab.errors import CapabilityError
+from optlab_adapters.pruning.activation import SignActivation
 from optlab_adapters.pruning.packed.layers import Window
 
 __all__ = [
@@ -155,6 +156,7 @@ def _sizes(value: Any) -> list[Any]:
 
 _OPERATIONS: dict[type[nn.Module], Callable[[str, Any], Operation]] = {
     Sign: lambda _path, _m: ("sign", {}),
+    SignActivation: lambda _path, _m: ("plus_sign", {}),
     Mean: lambda _path, m: ("mean", {"axes": m.axes, "keep": m.keep}),
     nn.ReLU: lambda _path, _m: ("relu", {}),
     nn.Hardtanh: lambda _path, m: (

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optlab.errors import ProblemError
-from optlab.kernels.ternary import TernaryMatrix, pack_bits
+from optlab.kernels.ternary import WORD, TernaryMatrix, pack_bits
 
 __all__ = ["TernaryWeight", "as_array"]
 
@@ -88,6 +88,10 @@ class TernaryWeight:
         ).astype(np.float32)
         return product
 
+    def pixelwise(self) -> TernaryWeight:
+        """Return the weights of a convolution in the column order of :attr:`Layer.pixelwise`."""
+        return TernaryWeight(_pixelwise(self.mask), _pixelwise(self.signs), self.gain)
+
     def matrix(self, bias: NDArray[np.float32]) -> TernaryMatrix:
         """Return the planes of the weights, a row for every output channel."""
         kept = self.mask.reshape(self.mask.shape[0], -1)
@@ -99,3 +103,8 @@ class TernaryWeight:
             bias,
             kept.shape[1],
         )
+
+
+def _pixelwise(values: NDArray[Any]) -> NDArray[Any]:
+    rows, channels, *kernel = values.shape
+    return values.reshape(rows, channels // WORD, WORD, *kernel).transpose(0, 1, 3, 4, 2)
