@@ -3,10 +3,11 @@
     python benchmarks/zeroth/feature_reuse.py --json feature_reuse.json
 
 99 % of the prunable weights left out, minibatch of 128: 4,070 evaluations, run in full with reuse. Without reuse a sample of the
-same coordinates is evaluated (--sample; --full for all) and the rest is extrapolated; the values are compared to the
-bit (batched=False: unasked, the head's coordinates would be evaluated many at a time, which rounds differently). Memory is what a fresh process takes at its peak, above what it holds when model, data and libraries are there: three forwards
-without gradients; the first step, in which the stages are found and tried as well; and a later step. Linux only: elsewhere the peak
-of a process cannot be set back.
+same coordinates is evaluated (--sample; --full for all) and the rest is extrapolated; the values are compared to the bit
+(batched=False: unasked, the head's coordinates would be evaluated many at a time, which rounds differently). Memory is what a
+fresh process takes at its peak, above what it holds when model, data and libraries are there: three forwards without
+gradients; the first step, in which the stages are found and tried as well; and a later step. Linux only: elsewhere the
+peak of a process cannot be set back.
 """
 
 from __future__ import annotations
