@@ -3,10 +3,11 @@
     python benchmarks/zeroth/feature_reuse.py --json feature_reuse.json
 
 99 % of the prunable weights left out, minibatch of 128: 4,070 evaluations, run in full with reuse. Without reuse a sample of the
-same coordinates is evaluated (--sample; --full for all) and the rest is extrapolated; the values are compared to the
-bit. Memory is what a fresh process takes at its peak, above what it holds when model, data and libraries are there: three forwards
-without gradients; the first step, in which the stages are found and tried as well; and a later step. Linux only: elsewhere the peak
-of a process cannot be set back.
+same coordinates is evaluated (--sample; --full for all) and the rest is extrapolated; the values are compared to the bit
+(batched=False: unasked, the head's coordinates would be evaluated many at a time, which rounds differently). Memory is what a
+fresh process takes at its peak, above what it holds when model, data and libraries are there: three forwards without
+gradients; the first step, in which the stages are found and tried as well; and a later step. Linux only: elsewhere the
+peak of a process cannot be set back.
 """
 
 from __future__ import annotations
@@ -141,8 +142,8 @@ def main() -> int:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     model, images, loss = ResNet20(), pictures(2 * BATCH), torch.nn.functional.cross_entropy
-    reused = TrainingTask(model, loss, images, batch_size=BATCH)
-    plain = TrainingTask(model, loss, images, batch_size=BATCH, reuse=False)
+    reused = TrainingTask(model, loss, images, batch_size=BATCH, batched=False)
+    plain = TrainingTask(model, loss, images, batch_size=BATCH, batched=False, reuse=False)
     x, index = reused.vector(), coordinates(reused)
     shifts = CoordinateShifts(x.size, index, np.full(index.size, 5e-3))
     print(f"{reused.split}; {index.size} coordinates", flush=True)
