@@ -49,9 +49,6 @@ decrease expected of a step and halves what chance adds to the variables."""
 MEMORY = 0.95
 """Discount per step of what is known of slope and curvature."""
 
-INERTIA = 0.9
-"""Weight of the steps before in a step on samples, so that it serves about ten samples instead of one."""
-
 FIRST_STEP = 1e-2
 """Root mean square of the first trial step, natural units."""
 
@@ -93,11 +90,9 @@ def start(n: int, *, paired: bool, shape: Vector | None = None) -> Descent:
     """
     if shape is None:
         smoothing = PAIRED_SMOOTHING if paired else SMOOTHING
-        return Descent(
-            smoothing=smoothing, paired=paired, shape=np.ones(n), average=np.zeros(n)
-        )
+        return Descent(smoothing=smoothing, paired=paired, shape=np.ones(n))
     mean = _geometric_mean(shape)
-    return Descent(smoothing=mean, paired=paired, shape=shape / mean, average=np.zeros(n))
+    return Descent(smoothing=mean, paired=paired, shape=shape / mean)
 
 
 def _geometric_mean(sizes: Vector) -> float:
@@ -309,20 +304,14 @@ def step_told(state: State, memory: Descent, told: Told) -> State:
     worse = f > state.base + (CLEAR * state.noise if memory.paired else 0.0)
     if not np.all(np.isfinite(values)) or (worse and bend <= 0.0):
         # Too far for a parabola.
-        nothing = np.zeros(state.x.size)
-        memory = replace(
-            memory, rate=r / JUMP, slope=0.0, bend=0.0, weight=0.0, average=nothing
-        )
+        memory = replace(memory, rate=r / JUMP, slope=0.0, bend=0.0, weight=0.0)
         return replace(state, k=state.k + 1, phase=Phase.GRADIENT, descent=memory)
     memory = _learn(memory, slope, bend)
     rate = memory.rate
     if worse:
         rate = min(rate, max(slope, 0.0) / bend)  # this direction bends more than others
     step = CAUTION * state.left * rate
-    inertia = INERTIA if state.scene.sampled else 0.0
-    average = inertia * memory.average + (1.0 - inertia) * state.direction
-    memory = replace(memory, average=average)
-    x = state.scene.domain.project(state.x - step * average)
+    x = state.scene.domain.project(state.x - step * state.direction)
     if not memory.paired:
         share = SHARPNESS * memory.rate * _rms(state, state.direction)
         memory = replace(memory, smoothing=min(max(share, LEAST_SMOOTHING), SMOOTHING))

@@ -57,9 +57,6 @@ class Descent:
     shape: Vector
     """(n,) factors on the scale, of geometric mean 1: the metric of the steps."""
 
-    average: Vector
-    """(n,) discounted sum of the estimates of samples; zeros before the first step, and where there are no samples."""
-
     probe: float = 0.0
     """Rate of the point at which the curvature is being measured."""
 
