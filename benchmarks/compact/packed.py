@@ -23,7 +23,7 @@ import torch
 from optlab.adapters import pruning
 
 nn = torch.nn
-ROUNDS = 15
+ROUNDS = 9
 SECONDS = 0.05
 """Of one measurement, about; short calls are repeated."""
 SIZES = ((256, 1), (256, 64), (1024, 1), (1024, 64), (4096, 1), (4096, 64))
