@@ -17,6 +17,7 @@ from optlab.core.derivatives.estimates import AbstractEstimate, EstimatedGradien
 from optlab.core.derivatives.hessian import EstimatedHessian
 from optlab.core.derivatives.jacobian import EstimatedJacobian
 from optlab.core.derivatives.options import Differences
+from optlab.core.sampled import full_gradient
 from optlab.errors import CapabilityError, ProblemError
 from optlab.typing import Indices, Mask, Matrix, Vector, is_a
 
@@ -78,7 +79,7 @@ class Problem:
         points at once; nan where it cannot be evaluated. It must agree with ``objective``.
     sampled
         How the samples of an objective that is their average are evaluated (:mod:`optlab.core.sampled`);
-        ``objective`` is the average over all of them.
+        ``objective`` is the average over all of them. Where the samples have a gradient, ``gradient`` may be left out.
     noisy
         Whether values at the same point may differ; the lowest value seen is then no reason to prefer a point.
     sparsity
@@ -165,6 +166,7 @@ class Problem:
         m = _row_count(constraints, cl, cu)
         if m == 0:
             constraints, jacobian = _no_rows, _NoRowsJacobian(n)
+        gradient = full_gradient(sampled, gradient)
         put = object.__setattr__
         put(self, "n", n)
         put(self, "m", m)

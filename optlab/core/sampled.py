@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from optlab.typing import Vector
+from optlab.errors import CapabilityError
+from optlab.typing import Vector, is_a
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from optlab.core.shifts import AbstractShifts
 
-__all__ = ["AbstractSampled", "Block"]
+__all__ = ["AbstractSampled", "Block", "FullGradient", "full_gradient"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,5 +85,32 @@ class AbstractSampled(ABC):
         """
 
     def gradient(self, x: Vector, key: int | None) -> tuple[float, Vector]:
-        """Return F(x; key) and its exact gradient, shape (n,)."""
-        raise NotImplementedError
+        """Return F(x; key) and its exact gradient, shape (n,); for None those of f itself.
+
+        Raises
+        ------
+        CapabilityError
+            Unless a subclass has a gradient.
+        """
+        raise CapabilityError(
+            f"{type(self).__name__} has values only, no gradient (x has shape {x.shape}, key is {key}); define gradient and "
+            "set has_gradient, or take a method that needs values only, such as 'zo'"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FullGradient:
+    """The gradient of an average over samples, where the samples have one."""
+
+    sampled: AbstractSampled
+
+    def __call__(self, x: Vector) -> Vector:
+        """Return it at x, shape (n,)."""
+        return self.sampled.gradient(x, None)[1]
+
+
+def full_gradient(sampled: AbstractSampled | None, gradient: Any) -> Any:
+    """Return the gradient of a problem: the one given, else that of its samples, else None."""
+    if gradient is not None and not is_a(gradient, FullGradient):
+        return gradient
+    return FullGradient(sampled) if sampled is not None and sampled.has_gradient else None

@@ -23,7 +23,8 @@ from optlab.core.asktell import Query
 from optlab.core.shifts import DenseShifts
 from optlab.core.status import StopReason
 from optlab.errors import EvaluationError, OptionError
-from optlab.methods.zeroth.calibration import calibrated, wants_rates
+from optlab.methods.zeroth.calibration import calibrated, learned, wants_rates
+from optlab.methods.zeroth.guard import averaged, is_astray, remembered
 from optlab.methods.zeroth.rules import SGD, AbstractRule, Signal
 from optlab.methods.zeroth.run import AbstractRun, need_positive
 from optlab.methods.zeroth.schedules import AbstractSchedule, Constant, Cosine
@@ -63,9 +64,6 @@ SMALLEST_STEP = 1e-10
 REFINEMENT, LEAST_REFINEMENT = 0.25, 0.01
 """Factor on the smoothing after a search in vain, and the least product of such factors: values of simulators have
 errors that a smaller one would blow up."""
-
-MEMORY_OF_VALUES = 0.9
-"""Share of the old average in the moving average of noisy values."""
 
 CONFIDENCE = 2.0
 """Standard errors that are added to a norm before it is compared with the tolerance."""
@@ -157,25 +155,41 @@ class AbstractDescent(AbstractRun[State]):
             )
         scene, f = state.scene, estimate.f if math.isnan(sight.f) else sight.f
         gnorm = scene.domain.stationarity(state.x, estimate.gradient)
-        mean = state.mean_f
-        mean = f if math.isnan(mean) else mean + (1.0 - MEMORY_OF_VALUES) * (f - mean)
+        state = averaged(state, f)
+        if is_astray(state, f):
+            return self._returned(state, estimate)
         small = gnorm + CONFIDENCE * estimate.standard_error <= self.tol
         state = replace(
             state,
             queries=state.queries + estimate.queries,
-            mean_f=mean,
             below=state.below + 1 if small else 0,
             shown=Shown(
                 x=state.x,
-                f=mean if scene.noisy else f,
+                f=state.mean_f if scene.noisy else f,
                 gnorm=gnorm,
                 gnorm_se=estimate.standard_error,
                 step=state.shown.step,
             ),
         )
+        if not math.isnan(state.base):
+            state = remembered(state)
         if state.below >= self.patience:
             return replace(state, k=state.k + 1, ended=StopReason.CONVERGED)
         return self._stepped(state, estimate, sight)
+
+    def _returned(self, state: State, estimate: Estimate) -> State:
+        """Go back to the best point with half the rate."""
+        haven = state.haven
+        assert haven is not None
+        back = replace(
+            state,
+            queries=state.queries + estimate.queries,
+            base=0.5 * state.base,
+            memory=self.rule.start(state.scene.n),
+            mean_f=haven.f,
+            shown=replace(state.shown, f=haven.f),
+        )
+        return self._moved(back, haven.x, math.nan)
 
     def _stepped(self, state: State, estimate: Estimate, sight: Sight) -> State:
         """Apply the rule, and the rate when it is given."""
@@ -197,7 +211,8 @@ class AbstractDescent(AbstractRun[State]):
         direction = turn.direction * scale
         metric = None if turn.metric is None else turn.metric / scale**2
         if base is None:
-            trial = Trial(direction=direction, metric=metric, f=sight.f, by_chance=by_chance)
+            f = math.nan if scene.sampled else sight.f
+            trial = Trial(direction=direction, metric=metric, f=f, by_chance=by_chance)
             if not direction.any():
                 return self._in_vain(replace(state, trial=trial), state.rate)
             return replace(state, phase=Phase.SEARCH, trial=trial)
@@ -234,12 +249,15 @@ class AbstractDescent(AbstractRun[State]):
         query = Query(
             np.zeros(state.x.size),
             DenseShifts(np.array(points)),
-            state.scene.key(state.k),
+            # Not the sample that the direction is made of: it would praise steps that are too long for all others.
+            state.scene.key(state.k + 1),
             needed=False,
         )
         return Turned(query, lambda values: self._searched(state, rates, points, values))
 
     def _rates(self, state: State, trial: Trial) -> Vector:
+        if wants_rates(state) and state.tried.size:
+            return state.tried
         if not math.isnan(state.rate):
             return state.rate * np.array(LENGTHS)
         return np.array(FIRST_LENGTHS) / _size(trial.direction, state.scene)
@@ -253,10 +271,13 @@ class AbstractDescent(AbstractRun[State]):
         state = replace(state, queries=state.queries + values.size)
         f = float(values[rates.size]) if values.size > rates.size else trial.f
         tried = np.where(np.isfinite(values[: rates.size]), values[: rates.size], np.inf)
+        if wants_rates(state):
+            state, best = learned(state, rates, values[: rates.size] - f)
+            if best is None or not math.isfinite(values[best]):
+                return self._in_vain(state, math.nan)
+            return self._moved(replace(state, rate=float(rates[best])), points[best], math.nan)
         best = int(np.argmin(tried))
         if tried[best] < (f if math.isfinite(f) else np.inf):
-            if wants_rates(state):
-                state = replace(state, found=np.append(state.found, rates[best]))
             moved = self._moved(state, points[best], float(tried[best]))
             return replace(moved, rate=float(rates[best]), vain=0)
         return self._in_vain(state, state.rate if trial.by_chance else float(rates.min()))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from optlab.core.oracle import Oracle
     from optlab.methods.zeroth.rules import Memory
 
-__all__ = ["RECORDS", "AbstractState", "Phase", "Scene", "Shown", "State", "Trial"]
+__all__ = ["RECORDS", "AbstractState", "Haven", "Phase", "Scene", "Shown", "State", "Trial"]
 
 
 class Phase:
@@ -126,6 +126,21 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Haven:
+    """The point of the lowest average of values so far."""
+
+    x: Vector
+    f: float
+    """That average."""
+
+    start: float
+    """The first average."""
+
+    deviation: float
+    """Least standard deviation of values round their average: steps that are too long add to it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AbstractState(ABC):
     """Where a run is: what the states of all methods have."""
 
@@ -161,8 +176,11 @@ class State(AbstractState):
     rate: float = math.nan
     """Last rate that a search found good; nan: none yet."""
 
-    found: Vector = field(default_factory=lambda: np.zeros(0))
-    """Rates that searches along random directions of a noisy objective have found."""
+    tried: Vector = field(default_factory=lambda: np.zeros(0))
+    """(p,) rates that the first searches on a noisy objective try; empty: none yet."""
+
+    rises: Vector = field(default_factory=lambda: np.zeros(0))
+    """(p,) sums of the changes of the objective that they lead to."""
 
     base: float = math.nan
     """Rate at the schedule's factor 1 that follows from them; nan: not yet."""
@@ -179,6 +197,12 @@ class State(AbstractState):
     mean_f: float = math.nan
     """Moving average of values."""
 
+    square_f: float = 0.0
+    """Moving average of the squares of what they differ from it."""
+
+    haven: Haven | None = None
+    """Where to go back to when the rate that was found turns out too long."""
+
     below: int = 0
     """Consecutive estimates whose norm is below the tolerance with confidence."""
 
@@ -186,7 +210,7 @@ class State(AbstractState):
     """Arrays that a method adds."""
 
 
-RECORDS = (State, Scene, Shown, Trial, Domain, Block)
+RECORDS = (State, Scene, Shown, Trial, Haven, Domain, Block)
 """Everything a state is made of, for :attr:`optlab.core.method.AbstractMethod.records`."""
 
 

@@ -296,6 +296,39 @@ def test_exact_gradients_of_samples_are_what_sgd_uses() -> None:
     assert result.iterations == 16
 
 
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+def test_the_gradient_of_the_samples_certifies_the_end(name: str) -> None:
+    """No differences: 2 n values of the average would be the dearest part of a training run."""
+    keys = []
+
+    class Watched(Regression):
+        def gradient(self, x: Vector, key: int | None) -> tuple[float, Vector]:
+            keys.append(key)
+            return super().gradient(x, key)
+
+    task = Watched()
+    result = solve(name, task.problem(), max_iter=20, learning_rate=0.01)
+    assert result.evaluations["objective"] <= 2
+    assert keys[:20] == list(range(20))
+    assert keys[20:] in ([None], [None, None])
+    assert result.certificate.derivatives == "exact"
+    assert result.certificate.dual == pytest.approx(
+        np.abs(task.gradient(result.x, None)[1]).max()
+    )
+
+
+def test_samples_without_a_gradient_say_so() -> None:
+    class Values(AbstractSampled):
+        def values(self, *_: Any) -> Vector:
+            return np.zeros(1)
+
+    with pytest.raises(CapabilityError, match="Values has values only, no gradient"):
+        Values().gradient(np.zeros(2), 0)
+    problem = Problem(objective=valley, x0=np.zeros(2), sampled=Values())
+    assert not problem.has_gradient
+    assert Regression().problem().replace(sampled=None).has_gradient is False
+
+
 def test_spalls_method_is_its_formula() -> None:
     """x <- x - a_k g_k with both gains, g_k from one pair of points."""
     result = solve(
