@@ -45,7 +45,7 @@ def quantize(
         8, for training from scratch.
     percentile : float or None
         In (0, 100]. None: not a percentile, but the threshold with which T bits make the least squared error there; with few
-        steps it is much lower, and training from there ends better.
+        steps it is much lower than the 99.9th percentile, and a better start for training.
     max_pool : {"refuse", "average"}
         What is done with max pooling, which is not linear: refuse it, or put average pooling in its place.
     copied : bool
