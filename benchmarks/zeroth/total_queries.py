@@ -208,11 +208,11 @@ def draw(results: list[dict[str, Any]], file: str) -> None:
                 ax.text(LEFT, place, f" {a.mean():.1f}, to the left", color=colour, va="center")
                 continue
             ax.errorbar(a.mean(), place, xerr=error, fmt="o", color=colour, capsize=3)
-        ax.set_xlim(left=LEFT)
         ax.set_yticks(range(len(names)), names)
         ax.set_title(budget.name, fontsize=10)
         ax.set_xlabel("test accuracy, %")
         ax.grid(axis="x", alpha=0.3)
+    axes[0].set_xlim(left=LEFT)  # shared; set earlier it would fix the right end, too
     figure.tight_layout()
     figure.savefig(file, dpi=130)
 
