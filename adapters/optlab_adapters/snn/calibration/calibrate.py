@@ -137,8 +137,7 @@ def calibrate(
         wanted = "divergence" if loss is None else loss
         targets = reference.output if labels is None or wanted in OF_OUTPUTS else labels
         task = SpikingCalibration(q, inputs, targets, loss=wanted, mode=mode)
-        limits = {"max_eval": EVALUATIONS, **options}
-        results.append(minimize(task, method="zo-adam" if method is None else method, **limits))
+        results.append(_by_values(task, "zo-adam" if method is None else method, options))
         q = task.quantized
         sites = sites_of(q)
     after = layer_errors(q, inputs, reference, sites), _output_error(q(inputs), reference)
@@ -221,6 +220,16 @@ def _by_layers(
     if last is not None:
         last.set_bias(last.bias() - (output - reference.output).mean(0))
     return results
+
+
+def _by_values(task: SpikingCalibration, method: Any, options: dict[str, Any]) -> Result:
+    """Minimise the spiking loss; a network that was better at the start stays as it was."""
+    start = task.vector()
+    loss = task.objective(start)
+    result = minimize(task, method=method, **{"max_eval": EVALUATIONS, **options})
+    if not result.fun <= loss:
+        task.write(start)
+    return result
 
 
 def _solved(
