@@ -27,7 +27,7 @@ from matplotlib.figure import Figure
 from optlab.adapters import snn
 
 PERCENTILES = (100.0, 99.9, 99.0)
-SHOWN = ("percentile", "least-squares", "zeroth-order")
+WAYS = ("least-squares", "values from percentile", "values from least-squares")
 EPOCHS = {"digits": 25, "fashion-mnist": 6}
 
 
@@ -86,7 +86,7 @@ class Case:
             "seconds": seconds,
         }
         print(
-            f"{row['data']:13s} seed {row['seed']} T={steps} {mode:6s} {way:15s} {row['accuracy']:6.2f} %  "
+            f"{row['data']:13s} seed {row['seed']} T={steps} {mode:6s} {way:25s} {row['accuracy']:6.2f} %  "
             f"outputs {row['output_error']:.4f}  {row['solved']}/{row['solves']} solved, "
             f"{row['evaluations']} evaluations, {seconds:.1f} s",
             flush=True,
@@ -111,8 +111,10 @@ def rows_of(case: Case, given: argparse.Namespace) -> list[dict[str, Any]]:
                 )
             rows.append(case.row(steps, "least-squares", mode))
         if steps == max(given.steps):
-            options = {"route": "zeroth-order", "max_eval": given.max_eval, "seed": seed}
-            rows.append(case.row(steps, "zeroth-order", "binary", **options))
+            for start in ("percentile", "least-squares"):
+                options = {"start": start, "max_eval": given.max_eval, "seed": seed}
+                way = f"values from {start}"
+                rows.append(case.row(steps, way, "binary", route="zeroth-order", **options))
     return rows
 
 
@@ -141,7 +143,7 @@ def gains(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "percentile 99.9": mean("percentile 99.9"),
             "best percentile": best,
         }
-        for way in SHOWN[1:]:
+        for way in WAYS:
             if any(r["way"] == way for r in own):
                 entry[way] = mean(way)
         table.append(entry)

@@ -244,6 +244,15 @@ def test_zeroth_order_route() -> None:
     assert "outputs" in str(result)
 
 
+def test_a_failed_search_leaves_the_network_as_it_was() -> None:
+    model, x = network()
+    options = {"steps": 2, "start": "percentile", "max_eval": 8, "seed": 0}
+    result = snn.calibrate(
+        model, x, route="zeroth-order", method="zo-adam", learning_rate=5.0, **options
+    )
+    assert result.output_error[1] == result.output_error[0]
+
+
 def test_minibatches_are_compared_on_the_same_samples() -> None:
     model, x = network()
     q = snn.quantize(model, 2, calibration=x)

@@ -34,6 +34,9 @@ SAMPLES = 20_000
 EVALUATIONS = 1000
 """Limit on evaluations of the zeroth-order route where none is given."""
 
+RATE = 0.005
+"""Learning rate of the default method: thresholds change by half a percent in a step."""
+
 MAJOR_ITERATIONS = 100
 """Limit on the iterations of a layer's solve: there are a few variables per channel."""
 
@@ -137,8 +140,9 @@ def calibrate(
         wanted = "divergence" if loss is None else loss
         targets = reference.output if labels is None or wanted in OF_OUTPUTS else labels
         task = SpikingCalibration(q, inputs, targets, loss=wanted, mode=mode)
-        limits = {"max_eval": EVALUATIONS, **options}
-        results.append(minimize(task, method="zo-adam" if method is None else method, **limits))
+        if method is None:
+            method, options = "zo-adam", {"learning_rate": RATE, **options}
+        results.append(_by_values(task, method, options))
         q = task.quantized
         sites = sites_of(q)
     after = layer_errors(q, inputs, reference, sites), _output_error(q(inputs), reference)
@@ -221,6 +225,16 @@ def _by_layers(
     if last is not None:
         last.set_bias(last.bias() - (output - reference.output).mean(0))
     return results
+
+
+def _by_values(task: SpikingCalibration, method: Any, options: dict[str, Any]) -> Result:
+    """Minimise the spiking loss; a network that was better at the start stays as it was."""
+    start = task.vector()
+    loss = task.objective(start)
+    result = minimize(task, method=method, **{"max_eval": EVALUATIONS, **options})
+    if not result.fun <= loss:
+        task.write(start)
+    return result
 
 
 def _solved(
