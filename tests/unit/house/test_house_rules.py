@@ -32,9 +32,6 @@ MORE_PARAMETERS = {
     "adapters/optlab_adapters/snn/calibration/spiking.py": {"__init__"},
     "adapters/optlab_adapters/pruning/task.py": {"__init__"},
     "adapters/optlab_adapters/pruning/search.py": {"__init__"},
-    "adapters/optlab_adapters/snn/calibration/calibrate.py": {"calibrate"},
-    "adapters/optlab_adapters/snn/calibration/layer_problem.py": {"__init__"},
-    "adapters/optlab_adapters/snn/calibration/spiking.py": {"__init__"},
 }
 """Functions allowed to take more than six parameters. Kernels are free: numba takes arrays only."""
 

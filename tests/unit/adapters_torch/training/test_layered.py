@@ -14,7 +14,7 @@ from networks import Residual, ResNet, Tied, data, loss, mlp
 from optlab.adapters import TrainingTask
 from optlab.core.shifts import CoordinateShifts
 from optlab.errors import OptlabWarning
-from optlab_adapters.torch.training import batched, layered
+from optlab_adapters.torch.training import batched, engine, layered
 from optlab_adapters.torch.training.calls import direct, is_plain, opened
 
 nn = torch.nn
@@ -301,7 +301,7 @@ def test_what_cannot_be_batched_after_a_known_layer_is_evaluated_one_by_one() ->
 def test_networks_in_one_call_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """No tensor of the features holds more numbers than were said to be at once in memory."""
     most = 2000
-    monkeypatch.setattr("optlab_adapters.torch.training.engine.NUMBERS", most)
+    monkeypatch.setattr(engine, "NUMBERS", most)
     sizes: list[int] = []
 
     class Watching(nn.Module):  # type: ignore[misc, name-defined]
