@@ -3,7 +3,8 @@
 :class:`PruningTask` states the problem; ``optlab.minimize(task, method="lrr")`` solves it. Methods are in
 :mod:`optlab.methods.compact`. Where the number of weights is itself a variable: :class:`DensitySearch`,
 :class:`MultiPrizeTicket`, :class:`LossBudget`. :func:`pack` makes a network of ternary weights run on bit planes; running a
-:class:`PackedNetwork` needs no torch, so names that need it are imported when they are asked for.
+:class:`PackedNetwork` needs no torch, so names that need it are imported when they are asked for. :class:`CardDeck` makes one
+robust network of several compact ones, :func:`compare` judges them on clean and corrupted images.
 """
 
 from __future__ import annotations
@@ -12,31 +13,57 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from optlab.errors import MissingDependencyError
+from optlab_adapters.pruning.cards.statistics import (
+    CardStatistics,
+    CompactModel,
+    card_statistics,
+)
 from optlab_adapters.pruning.packed import PackedNetwork, TernaryWeight, pack
 
 if TYPE_CHECKING:
     from optlab_adapters.pruning.activation import SignActivation
+    from optlab_adapters.pruning.cards.augmentation import AugMix, GaussianNoise, unchanged
+    from optlab_adapters.pruning.cards.compare import compare
+    from optlab_adapters.pruning.cards.deck import CardDeck, DeckEvaluation
+    from optlab_adapters.pruning.cards.table import AccuracyTable
     from optlab_adapters.pruning.loss_budget import LossBudget
     from optlab_adapters.pruning.search import DensitySearch, MultiPrizeTicket
     from optlab_adapters.pruning.task import PruningTask
 
 __all__ = [
+    "AccuracyTable",
+    "AugMix",
+    "CardDeck",
+    "CardStatistics",
+    "CompactModel",
+    "DeckEvaluation",
     "DensitySearch",
+    "GaussianNoise",
     "LossBudget",
     "MultiPrizeTicket",
     "PackedNetwork",
     "PruningTask",
     "SignActivation",
     "TernaryWeight",
+    "card_statistics",
+    "compare",
     "pack",
+    "unchanged",
 ]
 
 _LAZY = {
+    "AccuracyTable": "cards.table",
+    "AugMix": "cards.augmentation",
+    "CardDeck": "cards.deck",
+    "DeckEvaluation": "cards.deck",
     "DensitySearch": "search",
+    "GaussianNoise": "cards.augmentation",
     "LossBudget": "loss_budget",
     "MultiPrizeTicket": "search",
     "PruningTask": "task",
     "SignActivation": "activation",
+    "compare": "cards.compare",
+    "unchanged": "cards.augmentation",
 }
 """Names that need torch -> module."""
 

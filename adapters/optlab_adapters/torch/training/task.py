@@ -9,7 +9,6 @@ over the trainable parameters x of any ``torch.nn.Module``. Methods see minibatc
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from optlab.core.shifts import CoordinateShifts
 from optlab.core.stated import AbstractStated
 from optlab.errors import OptionError, ProblemError
 from optlab.typing import is_a
+from optlab_adapters.torch.modes import evaluating
 from optlab_adapters.torch.training.data import (
     AbstractSamples,
     Augmentation,
@@ -293,7 +293,7 @@ class TrainingTask(AbstractSampled, AbstractStated):
             if data is None
             else samples_of(data, engine.parameters.tensors[0].dtype)[0]
         )
-        with _evaluation(self.model):
+        with evaluating(self.model):
             for batch in _in_order(samples, engine.minibatches.batch_size):
                 there = batch.to(engine.parameters.device)
                 yield engine.network.output(there), there
@@ -301,15 +301,3 @@ class TrainingTask(AbstractSampled, AbstractStated):
 
 def _in_order(samples: AbstractSamples, batch_size: int) -> Iterator[Batch]:
     return Minibatches(samples, batch_size, seed=0).everything()
-
-
-@contextmanager
-def _evaluation(model: torch.nn.Module) -> Iterator[None]:
-    """Set evaluation mode, and put the modes back."""
-    modes = [(m, m.training) for m in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode

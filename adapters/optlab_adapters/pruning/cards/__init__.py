@@ -1,0 +1,1 @@
+"""Compact networks that are accurate and robust, and decks of them [DBBK21]: augmentation, gates, comparisons, statistics."""
