@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from optlab.core.result import Result
     from optlab.typing import Vector
+    from optlab_adapters.pruning.packed import PackedNetwork
     from optlab_adapters.torch.training.network import Loss
 
 __all__ = ["DensitySearch", "MultiPrizeTicket", "Trained"]
@@ -292,6 +293,10 @@ class MultiPrizeTicket(DensitySearch):
             super().deliver(result)
         else:
             self.task.write(result.x)
+
+    def export_packed(self, *, keep_dense: bool = False) -> PackedNetwork:
+        """Return the ticket that was delivered on bit planes; see :meth:`PruningTask.export_packed`."""
+        return self.task.export_packed(keep_dense=keep_dense)
 
 
 def _logit(rho: float) -> float:

@@ -7,6 +7,7 @@ over the trainable parameters w of a module, for all prunable ones together (``s
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +17,7 @@ from torch.nn.utils import prune
 
 from optlab.core.sparsity import Sparsity
 from optlab.errors import OptionError, ProblemError
+from optlab_adapters.pruning.packed import PackedNetwork, pack
 from optlab_adapters.torch.training import TrainingTask
 
 if TYPE_CHECKING:
@@ -145,6 +147,25 @@ class PruningTask(TrainingTask):
             path, _, leaf = name.rpartition(".")
             module = self.model.get_submodule(path)
             prune.custom_from_mask(module, leaf, mask)  # type: ignore[no-untyped-call]
+
+    # Bits -------------------------------------------------------------------------------------------
+
+    def export_packed(self, *, keep_dense: bool = False) -> PackedNetwork:
+        """Return the model as it is, run in evaluation mode on bit planes: for binary weights, such as those of ``biprop``.
+
+        Parameters
+        ----------
+        keep_dense
+            Keep layers whose weights are not binary as floats, for instance those that are not pruned.
+
+        Raises
+        ------
+        ProblemError
+            When the weights of a layer are not binary; names it.
+        CapabilityError
+            When a layer has no packed form; names it.
+        """
+        return pack(copy.deepcopy(self.model).eval(), keep_dense=keep_dense)
 
 
 def _density(density: Any, sparsity: float | None) -> Any:
