@@ -60,7 +60,8 @@ def published(root: Path) -> dict[tuple[str, float], Any]:
     program = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(program)
     networks: list[Any] = program.models(json.loads(file.read_text()))
-    return pruning.card_statistics(networks)
+    found: dict[tuple[str, float], Any] = pruning.card_statistics(networks)
+    return found
 
 
 def test_published_networks_lrr_wins_everywhere(
