@@ -54,7 +54,9 @@ def images() -> Any:
 
 
 @pytest.mark.parametrize(
-    ("net", "shape"), [(floats, (6,)), (bits, (6,)), (images, (1, 6, 6))], ids=str
+    ("net", "shape"),
+    [(floats, (6,)), (bits, (6,)), (images, (1, 6, 6))],
+    ids=["floats", "bits", "images"],
 )
 def test_a_ticket_runs_on_bits(net: Any, shape: tuple[int, ...], tmp_path: Any) -> None:
     from optlab.adapters import pruning
