@@ -17,6 +17,7 @@ name                   what it is
 ``Retries``            how failed runs are tried again
 ``TrainingTask``       the training of a torch module, with or without gradients
 ``pruning``            networks of few weights: pruning, tickets of random weights, packed execution
+``robustness``         corruptions of images, their spectra, accuracy under them
 ``snn``                 quantized networks and the spiking networks that equal them
 ``RejectedPointError``  raised by a simulator for a point that it cannot do
 =====================  =============================================================================
@@ -47,6 +48,7 @@ _LAZY = {
     "TrainingTask": "optlab_adapters.torch.training",
     "jax_problem": "optlab_adapters.jax",
     "pruning": "optlab_adapters.pruning",
+    "robustness": "optlab_adapters.robustness",
     "snn": "optlab_adapters.snn",
     "torch_problem": "optlab_adapters.torch",
 }

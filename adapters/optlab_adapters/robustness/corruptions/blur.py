@@ -1,0 +1,120 @@
+"""Blur: out of focus, through glass, by motion, by zoom, Gaussian."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from optlab_adapters.robustness.corruptions.registry import Images, corruption
+from optlab_adapters.robustness.corruptions.sampling import (
+    blurred,
+    convolved,
+    enlarged,
+    streaked,
+)
+
+if TYPE_CHECKING:
+    from optlab_adapters.robustness.corruptions.streams import Streams
+
+__all__: list[str] = []
+
+
+@corruption(
+    "defocus_blur",
+    cifar=((0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1, 0.2), (1.5, 0.1)),
+    imagenet=((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5)),
+)
+def defocus_blur(images: Images, level: tuple[float, float], _streams: Streams) -> Images:
+    """Convolve with a disc (radius, softness of its rim), both in pixels."""
+    return convolved(images, _disc(*level))
+
+
+def _disc(radius: float, softness: float) -> NDArray[np.float64]:
+    rim = 1 if radius <= 8 else 2
+    reach = int(radius) + rim
+    row, column = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    disc = (row**2 + column**2 <= radius**2).astype(np.float64)
+    taps = np.exp(-(np.arange(-rim, rim + 1) ** 2) / (2 * softness**2))
+    for axis in (0, 1):
+        disc = ndimage.correlate1d(disc, taps / taps.sum(), axis, mode="constant")
+    soft: NDArray[np.float64] = disc / disc.sum()
+    return soft
+
+
+@corruption(
+    "glass_blur",
+    cifar=((0.05, 1, 1), (0.25, 1, 1), (0.4, 1, 1), (0.25, 1, 2), (0.4, 1, 2)),
+    imagenet=((0.7, 1, 2), (0.9, 2, 1), (1, 2, 3), (1.1, 3, 2), (1.5, 4, 2)),
+)
+def glass_blur(images: Images, level: tuple[float, int, int], streams: Streams) -> Images:
+    """Exchange pixels with near ones: (deviation of the blur before and after, reach, rounds)."""
+    deviation, reach, rounds = level
+    count, high, wide, channels = images.shape
+    pixels = blurred(images, deviation).reshape(count, high * wide, channels)
+    order = [_exchanges(g, (high, wide), reach, rounds) for g in streams.generators]
+    shuffled = np.take_along_axis(pixels, np.array(order, dtype=np.intp)[..., None], axis=1)
+    return blurred(shuffled.reshape(images.shape), deviation)
+
+
+def _exchanges(
+    generator: np.random.Generator, shape: tuple[int, int], reach: int, rounds: int
+) -> list[int]:
+    """Return which pixel comes to each place.
+
+    One exchange after the other, from the last pixel to the first, each with the pixel that is -reach .. reach - 1 away in
+    both directions. Plain lists are several times faster here than arrays of length one.
+    """
+    high, wide = shape
+    rows, columns = range(high - reach, reach, -1), range(wide - reach, reach, -1)
+    places = [row * wide + column for row in rows for column in columns]
+    order = list(range(high * wide))
+    for _ in range(rounds):
+        moves = generator.integers(-reach, reach, (len(places), 2))
+        for here, move in zip(places, (moves @ (wide, 1)).tolist(), strict=True):
+            there = here + move
+            order[here], order[there] = order[there], order[here]
+    return order
+
+
+@corruption(
+    "motion_blur",
+    cifar=((6, 1), (6, 1.5), (6, 2), (8, 2), (9, 2.5)),
+    imagenet=((10, 3), (15, 5), (15, 8), (15, 12), (20, 15)),
+)
+def motion_blur(images: Images, level: tuple[int, float], streams: Streams) -> Images:
+    """Smear (radius, deviation) in a direction up to 45 degrees from level."""
+    return streaked(images, *level, streams.uniform(-45, 45))
+
+
+def _factors(last: float, step: float) -> tuple[float, ...]:
+    return tuple(1 + step * k for k in range(round((last - 1) / step) + 1))
+
+
+@corruption(
+    "zoom_blur",
+    cifar=tuple(_factors(last, 0.01) for last in (1.05, 1.10, 1.15, 1.20, 1.25)),
+    imagenet=(
+        _factors(1.10, 0.01),
+        _factors(1.15, 0.01),
+        _factors(1.20, 0.02),
+        _factors(1.24, 0.02),
+        _factors(1.30, 0.03),
+    ),
+)
+def zoom_blur(images: Images, factors: tuple[float, ...], _streams: Streams) -> Images:
+    """Average the image and its enlargements."""
+    total = images.copy()
+    for factor in factors:
+        total += enlarged(images, factor)
+    return total / np.float32(len(factors) + 1)
+
+
+@corruption(
+    "gaussian_blur", cifar=(0.4, 0.6, 0.7, 0.8, 1.0), imagenet=(1, 2, 3, 4, 6), heldout=True
+)
+def gaussian_blur(images: Images, deviation: float, _streams: Streams) -> Images:
+    """Convolve with a Gaussian of this deviation in pixels."""
+    return blurred(images, deviation)
