@@ -27,7 +27,8 @@ NOT_ORDERED = {
         "elastic_transform",
         "saturate",
     },
-    "imagenet": {"frost", "elastic_transform", "saturate", "pixelate"},
+    # Its levels 2 and 3 of snow whiten about alike.
+    "imagenet": {"glass_blur", "snow", "frost", "saturate"},
 }
 """Corruptions whose published parameters do not make the mean squared error rise at every severity."""
 
@@ -103,7 +104,7 @@ def test_seed_image_and_corruption_make_the_randomness(name: str) -> None:
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("name", ALL)
 def test_the_error_rises_with_severity(name: str, scale: Any) -> None:
-    images = smooth_images(40, 32) if scale == "cifar" else smooth_images(8, 96)
+    images = smooth_images(40, 32) if scale == "cifar" else smooth_images(8, 128)
     suite = CorruptionSuite("all", scale=scale)
     errors = [
         mean_squared_error(images, suite.apply(images, name, severity))

@@ -27,35 +27,27 @@ def contrast(images: Images, kept: float, _streams: Streams) -> Images:
     return (images - middle) * np.float32(kept) + middle
 
 
-def _pixels(unit: int, *levels: tuple[float, float, float]) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(unit * value for value in level) for level in levels)
-
-
 @corruption(
     "elastic_transform",
-    cifar=_pixels(
-        32,
+    cifar=(
         (0, 0, 0.08),
         (0.05, 0.2, 0.07),
         (0.08, 0.06, 0.06),
         (0.1, 0.04, 0.05),
         (0.1, 0.03, 0.03),
     ),
-    imagenet=_pixels(
-        244,
-        (2, 0.7, 0.1),
-        (2, 0.08, 0.2),
-        (0.05, 0.01, 0.02),
-        (0.07, 0.01, 0.02),
-        (0.12, 0.01, 0.02),
-    ),
+    # Those of [MMGR19], written for any size: the first two levels of [HD19] are several times stronger than its last.
+    imagenet=tuple((1.25 * times, 0.01, 0) for times in (0.05, 0.065, 0.085, 0.1, 0.12)),
 )
 def elastic_transform(
     images: Images, level: tuple[float, float, float], streams: Streams
 ) -> Images:
-    """Move three points at random, the image with them, then wave it: (height and smoothness of waves, reach), in pixels."""
-    height, smoothness, reach = level
+    """Move three points at random, the image with them, then wave it: (height and smoothness of waves, reach of the points).
+
+    All three are parts of the shorter side.
+    """
     high, wide = images.shape[1:3]
+    height, smoothness, reach = (part * min(high, wide) for part in level)
     moved = between_pixels(images, *_affine_places(streams, (high, wide), reach))
     waves = [streams.uniform(-1, 1, (high, wide)) for _ in range(2)]
     down, right = (height * blurred(wave, smoothness, "reflect") for wave in waves)
@@ -142,7 +134,7 @@ def saturate(images: Images, level: tuple[float, float], _streams: Streams) -> I
     distance = value - images
     widest: Images = distance.max(axis=3, keepdims=True)
     one, red = np.float32(1), np.array([0, 1, 1], dtype=np.float32)
-    saturation: Images = widest / np.where(value == 0, one, value)
+    saturation: Images = np.divide(widest, value, out=np.zeros_like(value), where=value > 0)
     wanted: Images = np.clip(factor * saturation + offset, 0, 1)
     grey = widest == 0
     unit: Images = np.where(grey, red, distance / np.where(grey, one, widest))

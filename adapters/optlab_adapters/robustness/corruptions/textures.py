@@ -16,7 +16,8 @@ __all__ = ["clouds", "frost_textures"]
 FROST_TEXTURES = 6
 """How many there are."""
 
-_FROST_MEAN, _FROST_DEVIATION = 0.5, 0.2
+_FROST_MEAN, _FROST_DEVIATION = 0.6, 0.15
+"""About those of the photographs that it stands in for."""
 
 
 def clouds(streams: Streams, size: int, decay: float) -> NDArray[np.float32]:
