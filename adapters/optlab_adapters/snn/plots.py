@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from optlab.bench.report.svg import Frame, axes, document, line, style, svg
+from optlab.bench.report.svg import Frame, axes, line, style, svg
+from optlab_adapters.charts import Chart
 
 if TYPE_CHECKING:
     from optlab_adapters.snn.raster import Raster
@@ -23,28 +23,6 @@ _LETTER = 6.6
 
 _ROW = 24.0
 """Height of a bar's row."""
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A drawing.
-
-    Attributes
-    ----------
-    title : str
-    svg : str
-        To be put into a page that has optlab's style sheet.
-    """
-
-    title: str
-    svg: str
-
-    def _repr_svg_(self) -> str:
-        return document(self.svg)
-
-    def save(self, path: str | Path) -> None:
-        """Write it as an SVG file."""
-        Path(path).write_text(document(self.svg), encoding="utf-8")
 
 
 @dataclass(frozen=True)
