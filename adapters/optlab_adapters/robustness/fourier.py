@@ -21,9 +21,12 @@ from optlab.typing import Vector
 from optlab_adapters.robustness.corruptions import Streams
 from optlab_adapters.robustness.heat import FourierMap
 from optlab_adapters.robustness.images import as_images, in_form_of, unit_images
-from optlab_adapters.robustness.predictors import classifier
+from optlab_adapters.robustness.predictors import accuracy, classifier
 
 __all__ = ["fourier_heatmap", "fourier_map", "wave"]
+
+_BATCH = 250
+"""Images that a classifier gets at a time."""
 
 
 def wave(shape: tuple[int, int], row: int, column: int) -> Vector:
@@ -128,13 +131,12 @@ def fourier_heatmap(
             f"{len(np.asarray(images))} images have labels of shape {classes.shape}; as many of each are needed"
         )
     predict = classifier(model)
-    return fourier_map(
-        lambda changed: float(np.mean(predict(changed) != classes)),
-        images,
-        eps=eps,
-        seed=seed,
-        file=file,
-    )
+
+    def error(changed: NDArray[Any]) -> float:
+        batches = (changed[s : s + _BATCH] for s in range(0, len(changed), _BATCH))
+        return 1 - accuracy(predict, batches, classes)
+
+    return fourier_map(error, images, eps=eps, seed=seed, file=file)
 
 
 def _span(size: int, largest: int | None) -> range:
