@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from optlab.errors import OptionError, ProblemError
 from optlab_adapters.robustness.images import as_images
-from optlab_adapters.robustness.predictors import Classifier, classifier
+from optlab_adapters.robustness.predictors import accuracy, classifier
 from optlab_adapters.robustness.table import RobustnessTable
 
 if TYPE_CHECKING:
@@ -67,9 +67,9 @@ def evaluate(
         raise OptionError(f"batch_size is {batch_size!r}; 1 or more is needed")
     predict = classifier(model)
     starts = range(0, len(given), batch_size)
-    clean = _accuracy(predict, (given[s : s + batch_size] for s in starts), classes)
-    accuracy = [
-        _accuracy(
+    clean = accuracy(predict, (given[s : s + batch_size] for s in starts), classes)
+    found = [
+        accuracy(
             predict,
             (suite.apply(given[s : s + batch_size], name, severity, s) for s in starts),
             classes,
@@ -79,13 +79,8 @@ def evaluate(
     return RobustnessTable(
         suite.corruptions,
         suite.levels,
-        np.array(accuracy).reshape(len(suite.corruptions), len(suite.levels)),
+        np.array(found).reshape(len(suite.corruptions), len(suite.levels)),
         clean,
         len(given),
         {"scale": suite.scale, "seed": int(suite.seed)},
     )
-
-
-def _accuracy(predict: Classifier, batches: Any, classes: NDArray[Any]) -> float:
-    found = np.concatenate([predict(batch) for batch in batches])
-    return float((found == classes).mean())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from optlab.errors import CapabilityError, OptionError, ProblemError
 from optlab_adapters.robustness.images import unit_images
 
-__all__ = ["Classifier", "classifier"]
+__all__ = ["Classifier", "accuracy", "classifier"]
 
 Classifier = Callable[[NDArray[Any]], NDArray[np.intp]]
 """Images as the user gave them, shape (N, ...) -> classes, shape (N,)."""
@@ -48,6 +48,14 @@ def classifier(model: Any) -> Classifier:
             f"{type(model).__name__} is no classifier; a function of images or a torch module is needed"
         )
     return lambda images: _classes(model(images), len(images))
+
+
+def accuracy(
+    predict: Classifier, batches: Iterable[NDArray[Any]], classes: NDArray[Any]
+) -> float:
+    """Return the share of images, given batch by batch, that get their own class."""
+    found = np.concatenate([predict(batch) for batch in batches])
+    return float((found == classes).mean())
 
 
 def _of_module(model: Any, torch: Any) -> Classifier:

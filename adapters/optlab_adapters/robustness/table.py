@@ -13,7 +13,7 @@ import numpy as np
 from optlab.bench.report.svg import svg
 from optlab.errors import OptionError, ProblemError
 from optlab.typing import Vector
-from optlab_adapters.charts import Chart
+from optlab_adapters.charts import Chart, shade
 
 __all__ = ["RobustnessTable"]
 
@@ -169,16 +169,11 @@ class RobustnessTable:
         return cls.from_dict(values)
 
 
-_DARK = (0, 114, 178)
-"""The colour of accuracy 1; accuracy 0 is white."""
-
-
 def _cell(place: tuple[float, float], size: tuple[float, float], value: float) -> str:
-    shade = ",".join(f"{255 - value * (255 - c):.0f}" for c in _DARK)
     (x, y), (wide, high) = place, size
     ink = "#fff" if value > 0.6 else "#000"
     return (
-        f'<rect x="{x:g}" y="{y:g}" width="{wide:g}" height="{high:g}" fill="rgb({shade})"/>'
+        f'<rect x="{x:g}" y="{y:g}" width="{wide:g}" height="{high:g}" fill="{shade(value)}"/>'
         f'<text x="{x + wide / 2:g}" y="{y + 15:g}" text-anchor="middle" style="fill:{ink}">{100 * value:.1f}</text>'
     )
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import colorsys
 import io
+import sys
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from optlab.errors import MissingDependencyError
 from optlab_adapters.robustness import CorruptionSuite, bands, psd
 from optlab_adapters.robustness.corruptions.blur import _disc
 from optlab_adapters.robustness.corruptions.sampling import between_pixels, enlarged, streaked
@@ -225,3 +227,11 @@ def test_elastic_keeps_constants_and_moves_little() -> None:
         made = SUITE.apply(planes, "elastic_transform", severity)
         moved = np.abs(made - planes)[:, 8:-8, 8:-8] * 31
         assert 0 < moved.mean() < 4
+
+
+def test_jpeg_without_pillow_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(
+        MissingDependencyError, match=r"jpeg_compression needs Pillow.*\[images\]"
+    ):
+        SUITE.apply(COLOURS, "jpeg_compression", 1)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from optlab.errors import MissingDependencyError
 from optlab_adapters.robustness.corruptions.registry import Images, corruption
 from optlab_adapters.robustness.corruptions.sampling import between_pixels, blurred
 
 if TYPE_CHECKING:
     from optlab_adapters.robustness.corruptions.streams import Streams
+from optlab_adapters.robustness.pillow import pillow
 
 __all__: list[str] = []
 
@@ -97,23 +97,17 @@ def jpeg_compression(images: Images, quality: int, _streams: Streams) -> Images:
     MissingDependencyError
         Without Pillow.
     """
-    pillow = _pillow()
+    library = pillow("jpeg_compression")
     decoded = np.empty_like(images)
     for image, result in zip(np.rint(images * 255).astype(np.uint8), decoded, strict=True):
         file = io.BytesIO()
-        pillow.fromarray(image.squeeze(axis=2) if image.shape[2] == 1 else image).save(
+        library.fromarray(image.squeeze(axis=2) if image.shape[2] == 1 else image).save(
             file, "JPEG", quality=quality
         )
-        result[...] = np.asarray(pillow.open(file), dtype=np.float32).reshape(image.shape) / 255
+        result[...] = (
+            np.asarray(library.open(file), dtype=np.float32).reshape(image.shape) / 255
+        )
     return decoded
-
-
-def _pillow() -> Any:
-    try:
-        from PIL import Image  # noqa: PLC0415
-    except ImportError as error:
-        raise MissingDependencyError("Pillow", "images", "jpeg_compression") from error
-    return Image
 
 
 @corruption(
