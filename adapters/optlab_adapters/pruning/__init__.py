@@ -3,7 +3,8 @@
 :class:`PruningTask` states the problem; ``optlab.minimize(task, method="lrr")`` solves it. Methods are in
 :mod:`optlab.methods.compact`. Where the number of weights is itself a variable: :class:`DensitySearch`,
 :class:`MultiPrizeTicket`, :class:`LossBudget`. :func:`pack` makes a network of ternary weights run on bit planes; running a
-:class:`PackedNetwork` needs no torch, so names that need it are imported when they are asked for.
+:class:`PackedNetwork` needs no torch, so names that need it are imported when they are asked for. :func:`remove_channels` takes
+channels without weights out of a network.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from optlab_adapters.pruning.activation import SignActivation
     from optlab_adapters.pruning.loss_budget import LossBudget
     from optlab_adapters.pruning.search import DensitySearch, MultiPrizeTicket
+    from optlab_adapters.pruning.structured import Smaller, remove_channels
     from optlab_adapters.pruning.task import PruningTask
 
 __all__ = [
@@ -27,8 +29,10 @@ __all__ = [
     "PackedNetwork",
     "PruningTask",
     "SignActivation",
+    "Smaller",
     "TernaryWeight",
     "pack",
+    "remove_channels",
 ]
 
 _LAZY = {
@@ -37,6 +41,8 @@ _LAZY = {
     "MultiPrizeTicket": "search",
     "PruningTask": "task",
     "SignActivation": "activation",
+    "Smaller": "structured",
+    "remove_channels": "structured",
 }
 """Names that need torch -> module."""
 
