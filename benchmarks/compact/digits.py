@@ -25,7 +25,7 @@ from optlab.adapters import TrainingTask, pruning
 nn = torch.nn
 LOSS = nn.functional.cross_entropy
 HIDDEN, TRAIN, BATCH = 256, 1300, 128
-DENSITIES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 0.98)
+DENSITIES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 0.98)
 WAYS = ("edge-popup", "biprop 1/32", "biprop 1/1")
 PRUNERS = ("magnitude", "gmp", "lth", "lrr")
 SPARSE = 0.1

@@ -17,6 +17,7 @@ from optlab_adapters.pruning.packed import PackedNetwork, TernaryWeight, pack
 
 if TYPE_CHECKING:
     from optlab_adapters.pruning.activation import SignActivation
+    from optlab_adapters.pruning.grasp import grasp_densities
     from optlab_adapters.pruning.loss_budget import LossBudget
     from optlab_adapters.pruning.search import DensitySearch, MultiPrizeTicket
     from optlab_adapters.pruning.structured import Smaller, remove_channels
@@ -31,6 +32,7 @@ __all__ = [
     "SignActivation",
     "Smaller",
     "TernaryWeight",
+    "grasp_densities",
     "pack",
     "remove_channels",
 ]
@@ -42,6 +44,7 @@ _LAZY = {
     "PruningTask": "task",
     "SignActivation": "activation",
     "Smaller": "structured",
+    "grasp_densities": "grasp",
     "remove_channels": "structured",
 }
 """Names that need torch -> module."""
