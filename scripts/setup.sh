@@ -16,7 +16,7 @@ say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
 
 fingerprint() {
-  { cat pyproject.toml requirements/test.txt requirements/{cholmod,spiking,torch}.txt scripts/setup.sh; pwd; } |
+  { cat pyproject.toml requirements/test.txt requirements/{cholmod,pruning,spiking,torch}.txt scripts/setup.sh; pwd; } |
     if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi | cut -d' ' -f1
 }
 
@@ -103,6 +103,12 @@ install_spiking() {
     say "no SpikingJelly and snnTorch to be had here: the tests that compare with them will be skipped"
 }
 
+install_pruning() {
+  if ! have torch || have torch_pruning; then return; fi
+  pip_install --no-deps -r requirements/pruning.txt ||
+    say "no torch-pruning to be had here: the tests that need it will be skipped"
+}
+
 # Only the browser test of benchmark reports needs it; that test is skipped without.
 install_chromium() {
   local name
@@ -126,6 +132,7 @@ install_base
 install_cholmod
 install_torch
 install_spiking
+install_pruning
 install_chromium
 fingerprint >"$stamp"
 say "ready"

@@ -5,6 +5,7 @@
 :class:`MultiPrizeTicket`, :class:`LossBudget`. :func:`pack` makes a network of ternary weights run on bit planes; running a
 :class:`PackedNetwork` needs no torch, so names that need it are imported when they are asked for. :class:`CardDeck` makes one
 robust network of several compact ones, :func:`compare` judges them on clean and corrupted images.
+:func:`remove_channels` takes channels without weights out of a network.
 """
 
 from __future__ import annotations
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
     from optlab_adapters.pruning.cards.compare import compare
     from optlab_adapters.pruning.cards.deck import CardDeck, DeckEvaluation
     from optlab_adapters.pruning.cards.table import AccuracyTable
+    from optlab_adapters.pruning.grasp import grasp_densities
     from optlab_adapters.pruning.loss_budget import LossBudget
     from optlab_adapters.pruning.search import DensitySearch, MultiPrizeTicket
+    from optlab_adapters.pruning.structured import Smaller, remove_channels
     from optlab_adapters.pruning.task import PruningTask
 
 __all__ = [
@@ -44,10 +47,13 @@ __all__ = [
     "PackedNetwork",
     "PruningTask",
     "SignActivation",
+    "Smaller",
     "TernaryWeight",
     "card_statistics",
     "compare",
+    "grasp_densities",
     "pack",
+    "remove_channels",
     "unchanged",
 ]
 
@@ -62,7 +68,10 @@ _LAZY = {
     "MultiPrizeTicket": "search",
     "PruningTask": "task",
     "SignActivation": "activation",
+    "Smaller": "structured",
     "compare": "cards.compare",
+    "grasp_densities": "grasp",
+    "remove_channels": "structured",
     "unchanged": "cards.augmentation",
 }
 """Names that need torch -> module."""

@@ -12,15 +12,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-import torch
 from torch.nn.utils import prune
 
 from optlab.core.sparsity import Sparsity
 from optlab.errors import OptionError, ProblemError
+from optlab_adapters.pruning.masks import multiply_masks
 from optlab_adapters.pruning.packed import PackedNetwork, pack
 from optlab_adapters.torch.training import TrainingTask
 
 if TYPE_CHECKING:
+    import torch
+
     from optlab.core.problem import Problem
     from optlab.core.sampled import Block
     from optlab_adapters.torch.training.network import Loss
@@ -123,19 +125,7 @@ class PruningTask(TrainingTask):
                 raise ProblemError(
                     f"there is no mask for {name}; masks are there for {sorted(masks)}"
                 )
-        for name, mask in masks.items():
-            if name not in names:
-                raise ProblemError(
-                    f"a mask is for {name}, which the model does not prune; it prunes {names}"
-                )
-            if mask.shape != parameters[name].shape:
-                raise ProblemError(
-                    f"the mask of {name} has shape {tuple(mask.shape)}, the parameter "
-                    f"{tuple(parameters[name].shape)}; masks of the same architecture are needed"
-                )
-        with torch.no_grad():
-            for name in names:
-                parameters[name].mul_(masks[name].to(parameters[name].dtype))
+        multiply_masks({name: parameters[name] for name in names}, masks)
 
     def mark(self) -> None:
         """Put the masks into the model in the way of ``torch.nn.utils.prune``, for programs that read them there.
