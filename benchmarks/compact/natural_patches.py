@@ -1,6 +1,6 @@
 """natural-patches-10: grey pictures of 32 x 32 pixels in ten classes, from photographs inside two wheels.
 
-    python benchmarks/compact/natural_patches.py --plot natural_patches.png
+    python benchmarks/compact/natural_patches.py --json natural_patches.json --plot natural_patches.png
 
 A class is a photograph: seven of scikit-image, two of scikit-learn, and a stereo pair of which the left one is taken. Each is
 cut into tiles of 64 x 64 pixels, of which 70 % give the crops for training and the others those for testing, so that no pixel is
@@ -10,6 +10,7 @@ in both. Which tiles, and where the crops lie in them, follows from the seed. No
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,12 +164,20 @@ def main() -> int:
     """Build, count, draw."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path)
     given = parser.parse_args()
     patches = natural_patches(given.seed)
+    found: dict[str, Any] = {"weights": sum(p.numel() for p in small_residual().parameters())}
     for name, images in (("train", patches.train), ("test", patches.test)):
-        print(f"{name}: {images.shape}, mean {images.mean():.3f}, deviation {images.std():.3f}")
-    print(f"weights of the network: {sum(p.numel() for p in small_residual().parameters()):,}")
+        found[name] = {
+            "images": len(images),
+            "mean": float(images.mean()),
+            "deviation": float(images.std()),
+        }
+    print(found)
+    if given.json is not None:
+        given.json.write_text(json.dumps(found, indent=1))
     if given.plot is not None:
         draw(patches, given.plot)
     return 0

@@ -2,7 +2,7 @@
 
     python benchmarks/compact/published.py robustnets.json --json published.json --plot published.png
 
-The file is the table of the RobustNets models (Fridovich-Keil et al., 2022), metric_and_OOD_var_dict.json in their repository. A cell
+The file (else that of OPTLAB_ROBUSTNETS, else ../shared/data/robustnets.json) is the table of the RobustNets models (Fridovich-Keil et al., 2022), metric_and_OOD_var_dict.json in their repository. A cell
 is an architecture with an augmentation, nine of them; networks are those pruned globally, the dense one of a cell is the only one of
 sparsity 0 there. Printed by method and sparsity: cells in which both CIFAR-10 and CIFAR-10-C accuracy are at least the dense
 network's, and mean changes in points. Asked: lrr in all nine at 50, 80, 90 and 95 %. That lrr trains several times as long as its
@@ -13,12 +13,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from optlab.adapters import pruning
 
+ROOT = Path(__file__).resolve().parents[2]
+FILE = Path(
+    os.environ.get("OPTLAB_ROBUSTNETS", ROOT.parent / "shared" / "data" / "robustnets.json")
+)
 METHODS = ("FT", "GMP", "lth", "lrr", "edgepopup", "biprop")
 SPARSITIES = (0.5, 0.6, 0.8, 0.9, 0.95)
 ASKED = (0.5, 0.8, 0.9, 0.95)
@@ -63,7 +68,7 @@ def draw(found: Mapping[tuple[str, float], Any], path: Path) -> None:
         ax.set_xlabel("sparsity, %")
         ax.set_ylabel(label)
         ax.grid(alpha=0.3)
-    every[0].legend()
+    figure.legend(*every[0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
     figure.suptitle("Networks pruned globally against the dense one of their cell")
     figure.savefig(path, dpi=120)
 
@@ -71,7 +76,7 @@ def draw(found: Mapping[tuple[str, float], Any], path: Path) -> None:
 def main() -> int:
     """Read, count, print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("file", type=Path)
+    parser.add_argument("file", type=Path, nargs="?", default=FILE)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path)
     given = parser.parse_args()
@@ -97,7 +102,7 @@ def main() -> int:
         given.json.write_text(json.dumps({"statistics": rows, "met": met}, indent=1))
     if given.plot is not None:
         draw(found, given.plot)
-    return 0
+    return 0 if met else 1
 
 
 if __name__ == "__main__":

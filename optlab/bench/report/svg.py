@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 
-__all__ = ["Chart", "Frame", "Style", "axes", "document", "line", "style", "svg"]
+__all__ = ["Frame", "Style", "axes", "document", "line", "style", "svg"]
 
 _COLOURS = (
     "#0072B2",
@@ -34,28 +33,6 @@ _LOOK = (
     ".grid{stroke:#e3e7eb;fill:none}.line{fill:none;stroke-width:2.2;stroke-linejoin:round}"
 )
 """What the page's style sheet says of charts."""
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A drawing.
-
-    Attributes
-    ----------
-    title : str
-    svg : str
-        To be put into a page that has optlab's style sheet.
-    """
-
-    title: str
-    svg: str
-
-    def _repr_svg_(self) -> str:
-        return document(self.svg)
-
-    def save(self, path: str | Path) -> None:
-        """Write it as an SVG file."""
-        Path(path).write_text(document(self.svg), encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True)

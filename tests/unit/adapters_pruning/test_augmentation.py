@@ -9,7 +9,7 @@ from optlab.errors import OptionError, ProblemError
 
 torch: Any = pytest.importorskip("torch")
 
-from optlab.adapters import pruning
+from optlab.adapters import TrainingTask, pruning
 from optlab_adapters.pruning.cards import augmentation
 
 EVERY = [pruning.unchanged, pruning.GaussianNoise(0.2, clean=0.3), pruning.AugMix()]
@@ -105,6 +105,30 @@ def test_augmentations_fit_into_a_training() -> None:
     )
     result = optlab.minimize(task, method="gmp", epochs=2.0, seed=0)
     assert result.success
+
+
+def test_running_statistics_are_those_of_augmented_inputs() -> None:
+    given = torch.full((64, 1, 4, 4), 0.5)
+    labels = torch.zeros(64, dtype=torch.int64)
+    found = {}
+    for name, augment in (("none", None), ("noise", pruning.GaussianNoise(0.1))):
+        torch.manual_seed(0)
+        norm = torch.nn.BatchNorm2d(1)
+        model = torch.nn.Sequential(norm, torch.nn.Flatten(), torch.nn.Linear(16, 2))
+        task = TrainingTask(
+            model,
+            torch.nn.functional.cross_entropy,
+            (given, labels),
+            batch_size=16,
+            augment=augment,
+        )
+        task.write(task.vector())
+        found[name] = norm.running_mean.clone(), norm.running_var.clone()
+        task.write(task.vector())  # they depend on the point only
+        torch.testing.assert_close(norm.running_var, found[name][1], rtol=0.0, atol=0.0)
+    assert float(found["none"][1]) == 0.0
+    assert float(found["noise"][1]) == pytest.approx(0.01, rel=0.1)
+    assert float(found["noise"][0]) == pytest.approx(0.5, abs=0.01)
 
 
 @pytest.mark.parametrize(

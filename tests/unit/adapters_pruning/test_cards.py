@@ -16,7 +16,7 @@ torch: Any = pytest.importorskip("torch")
 from optlab.adapters import pruning, robustness
 from optlab_adapters.pruning.cards.mixture import simplex_weights
 from optlab_adapters.pruning.cards.similarity import ROUNDING, References, log_rings
-from optlab_adapters.pruning.cards.table import CLEAN, AccuracyTable, Row
+from optlab_adapters.pruning.cards.table import CLEAN, AccuracyTable
 
 SIDE = 16
 
@@ -76,17 +76,17 @@ def test_distances_are_what_their_formulas_say() -> None:
     np.testing.assert_allclose(batch, mine)
     for k, s in enumerate(raw):
         means = np.mean((mine.mean(axis=0) - (s / unit).mean(axis=0)) ** 2)
-        assert known.distances(batch, "means", 3)[k] == pytest.approx(means)
+        assert known.distances(batch)[k] == pytest.approx(means)
         every = np.linalg.norm(mine[:, None] - (s / unit)[None], axis=2)
         nearest = np.sort(every, axis=1)[:, :3].mean() / math.sqrt(unit.size)
-        assert known.distances(batch, "neighbours", 3)[k] == pytest.approx(nearest)
+        assert known.neighbour_distances(batch, 3)[k] == pytest.approx(nearest)
 
 
-@pytest.mark.parametrize("measure", ["means", "neighbours"])
+@pytest.mark.parametrize("gate", ["spectral", "neighbours"])
 @pytest.mark.parametrize("name", SLOPES)
-def test_a_gate_picks_the_card_of_the_spectrum_it_sees(measure: str, name: str) -> None:
+def test_a_gate_picks_the_card_of_the_spectrum_it_sees(gate: str, name: str) -> None:
     images = coloured(SLOPES[name], 20, 100)
-    gated = deck(measure=measure)
+    gated = deck(gate=gate)
     expected = np.tile(np.eye(3)[list(SLOPES).index(name)], (3, 1))  # batches of 8, 8 and 4
     np.testing.assert_array_equal(gated.weights(images), expected)
     assert set(gated.predict(images).tolist()) == {list(SLOPES).index(name)}
@@ -198,19 +198,21 @@ def test_an_evaluation_has_every_card_the_average_and_the_gate() -> None:
     suite = robustness.CorruptionSuite(["gaussian_noise", "contrast"], severities=[1, 5])
     report = deck().evaluate((images, labels), suite)
     assert report.table.models == ("rough", "natural", "smooth", "average", "spectral")
-    assert [(r.name, r.severity) for r in report.table.rows] == [(CLEAN, 0), *suite]
+    assert list(report.picks["spectral"]) == [(CLEAN, 0), *suite]
     # A card that always says k is right for a third of the images; so is a gate among such.
-    for row in report.table.rows:
-        assert row.accuracies[:3] == pytest.approx([1 / 3] * 3)
-    np.testing.assert_array_equal(report.picks["clean", 0], np.tile([0.0, 1.0, 0.0], (3, 1)))
-    assert (report.picks["gaussian_noise", 5][:, 0] == 1.0).all()
+    for name in SLOPES:
+        assert report.table.tables[name].clean == pytest.approx(1 / 3)
+        np.testing.assert_allclose(report.table.tables[name].accuracy, np.full((2, 2), 1 / 3))
+    picks = report.picks["spectral"]
+    np.testing.assert_array_equal(picks["clean", 0], np.tile([0.0, 1.0, 0.0], (3, 1)))
+    assert (picks["gaussian_noise", 5][:, 0] == 1.0).all()
     text = str(report)
     assert "mean corrupted" in text
     assert "gaussian_noise" in text
     assert (
-        report.chart().svg.count("<circle") == 5 + 5 * 4
+        report.plot().svg.count("<circle") == 5 + 5 * 4
     )  # legend; clean, two corruptions, mean
-    assert report.as_dict()["picks"][0]["weights"] == [[0.0, 1.0, 0.0]] * 3
+    assert report.to_dict()["picks"][0]["weights"] == [[0.0, 1.0, 0.0]] * 3
 
 
 def test_the_gate_of_an_evaluation_is_that_of_the_probabilities() -> None:
@@ -221,9 +223,13 @@ def test_the_gate_of_an_evaluation_is_that_of_the_probabilities() -> None:
     }
     images = torch.cat([coloured(slope, 10, 50) for slope in SLOPES.values()])
     labels = torch.arange(30) % 4
-    for gate in ("spectral", "weights"):
+    gates = ("spectral", "neighbours", "weights", "average")
+    every = pruning.CardDeck(cards, references(), batch=10).evaluate(
+        (images, labels), gates=gates
+    )
+    shares = every.table.clean()
+    for gate in gates:
         gated = pruning.CardDeck(cards, references(), gate=gate, batch=10)
-        shares = gated.evaluate((images, labels)).table.clean()
         right = float((gated.predict(images) == labels).double().mean())
         assert shares[gate] == pytest.approx(right)
         for name, card in cards.items():
@@ -253,18 +259,30 @@ def test_compare_judges_tasks_modules_and_functions() -> None:
     assert "2.5" in str(found)
 
 
-def test_a_table_averages_severities_then_corruptions() -> None:
-    rows = (
-        Row(CLEAN, 0, (0.9,)),
-        Row("fog", 1, (0.8,)),
-        Row("fog", 5, (0.4,)),
-        Row("snow", 1, (0.2,)),
-    )
-    table = AccuracyTable(("net",), rows)
-    assert table.clean() == {"net": 0.9}
-    assert table.corrupted() == {"net": pytest.approx((0.6 + 0.2) / 2)}
-    assert list(table.summary()) == [CLEAN, "fog", "snow", "mean corrupted"]
-    assert AccuracyTable(("net",), rows[:1]).summary() == {CLEAN: [0.9]}
+def test_a_table_has_means_of_severities_and_corruptions() -> None:
+    accuracies = np.array([[0.8, 0.4], [0.2, 0.2]])
+    one = robustness.RobustnessTable(("fog", "snow"), (1, 5), accuracies, 0.9, 10)
+    table = AccuracyTable({"net": one})
+    assert table.summary() == {
+        CLEAN: {"net": 0.9},
+        "fog": {"net": pytest.approx(0.6)},
+        "snow": {"net": pytest.approx(0.2)},
+        "mean corrupted": {"net": pytest.approx(0.4)},
+    }
+    bare = robustness.RobustnessTable((), (), np.zeros((0, 0)), 0.9, 10)
+    assert AccuracyTable({"net": bare}).summary() == {CLEAN: {"net": 0.9}}
+
+
+def test_comparisons_agree_with_the_evaluation_of_one_model() -> None:
+    images, labels = coloured(2.0, 30, 0), torch.arange(30) % 3
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(SIDE**2, 3)).eval()
+    suite = robustness.CorruptionSuite(["gaussian_noise", "fog"], severities=[2, 4], seed=3)
+    found = pruning.compare({"net": model}, (images, labels), suite).tables["net"]
+    pixels = np.moveaxis(images.numpy(), 1, -1)
+    expected = robustness.evaluate(model, suite, pixels, labels.numpy())
+    np.testing.assert_allclose(found.accuracy, expected.accuracy)
+    assert found.clean == pytest.approx(expected.clean)
+    assert found.mce(expected) == pytest.approx(100.0)
 
 
 # Bad input ------------------------------------------------------------------------------------------
@@ -322,9 +340,7 @@ def test_decks_that_do_not_fit_together(change: dict[str, Any], message: str) ->
         pruning.CardDeck(**(fine | change))
 
 
-@pytest.mark.parametrize(
-    "options", [{"gate": "nearest"}, {"measure": "mean"}, {"batch": 0}, {"neighbours": 1.5}]
-)
+@pytest.mark.parametrize("options", [{"gate": "nearest"}, {"batch": 0}, {"neighbours": 1.5}])
 def test_options_that_are_none(options: dict[str, Any]) -> None:
     with pytest.raises(OptionError, match=str(next(iter(options)))):
         deck(**options)

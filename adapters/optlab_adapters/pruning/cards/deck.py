@@ -8,7 +8,8 @@ The output of a deck for image x in a batch B, with cards c of augmentations k:
 gate              w(B)
 ================  ==========================================================================================
 ``"average"``     the same for every card, whatever the batch
-``"spectral"``    1 for the augmentation with the spectrum nearest to the batch's, 0 for the others
+``"spectral"``    1 for the augmentation with the spectrum nearest to the batch's by means, 0 for the others
+``"neighbours"``  the same by nearest neighbours
 ``"weights"``     those of the mixture of augmentations whose spectrum is nearest to the batch's: a QP over the simplex
 ================  ==========================================================================================
 
@@ -20,77 +21,80 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import torch
 
 from optlab.errors import OptionError, ProblemError
 from optlab.typing import is_a
-from optlab_adapters.pruning.cards.compare import sets_of
 from optlab_adapters.pruning.cards.mixture import simplex_weights
-from optlab_adapters.pruning.cards.outputs import (
-    Card,
-    Tensor,
-    accuracy,
-    images_of,
-    probabilities,
-)
-from optlab_adapters.pruning.cards.similarity import Measure, References
-from optlab_adapters.pruning.cards.table import AccuracyTable, Row
+from optlab_adapters.pruning.cards.outputs import Card, Tensor, images_of, probabilities
+from optlab_adapters.pruning.cards.sets import Judged, TestSets
+from optlab_adapters.pruning.cards.similarity import References
+from optlab_adapters.pruning.cards.table import AccuracyTable
 
 if TYPE_CHECKING:
-    from optlab.bench.report.svg import Chart
     from optlab.typing import Vector
+    from optlab_adapters.charts import Chart
     from optlab_adapters.robustness import CorruptionSuite
 
 __all__ = ["CardDeck", "DeckEvaluation", "Gate"]
 
-Gate = Literal["average", "spectral", "weights"]
+Gate = Literal["average", "spectral", "neighbours", "weights"]
+
+_GATES: tuple[Gate, ...] = get_args(Gate)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DeckEvaluation:
     """What a deck gets right, beside its cards.
 
     Attributes
     ----------
     table : AccuracyTable
-        Of every card by itself, ``"average"`` (all cards, always) and the gate.
+        Of every card by itself, ``"average"`` (all cards, always) and the gates.
     augmentations : tuple of str
     picks : mapping
-        By (corruption, severity): weights of the augmentations for every batch, (batches, K); ``("clean", 0)`` is there.
+        By gate, then by (corruption, severity): the weights of the augmentations for every batch, (batches, K);
+        ``("clean", 0)`` is there.
     """
 
     table: AccuracyTable
     augmentations: tuple[str, ...]
-    picks: Mapping[tuple[str, int], Vector]
+    picks: Mapping[str, Mapping[tuple[str, int], Vector]]
 
     def __str__(self) -> str:
         """Return the table, and the mean weights of the augmentations."""
-        width = max(len(name) for name, _ in self.picks)
-        names = "  ".join(f"{name:>8}" for name in self.augmentations)
-        lines = [str(self.table), "", f"{'mean weights':<{width + 2}}  {names}"]
-        for (name, severity), weights in self.picks.items():
-            means = "  ".join(
-                f"{w:>{max(8, len(a))}.3f}"
-                for w, a in zip(weights.mean(axis=0), self.augmentations, strict=True)
-            )
-            lines.append(f"{name:<{width}} {severity or ' '}  {means}")
+        lines = [str(self.table)]
+        columns = [f"{name:>8}" for name in self.augmentations]
+        for gate, sets in self.picks.items():
+            wide = max(len(gate) + 8, *(len(name) + 2 for name, _ in sets))
+            lines += ["", "  ".join([f"{gate} weights".ljust(wide), *columns])]
+            for (name, severity), weights in sets.items():
+                means = (
+                    f"{w:>{len(column)}.3f}"
+                    for w, column in zip(weights.mean(axis=0), columns, strict=True)
+                )
+                label = f"{name} {severity}" if severity else name
+                lines.append("  ".join([label.ljust(wide), *means]))
         return "\n".join(lines)
 
-    def chart(self) -> Chart:
+    def plot(self) -> Chart:
         """Draw the table."""
-        return self.table.chart("Accuracy of a deck and of its cards")
+        return self.table.plot("Accuracy of a deck and of its cards")
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return everything as numbers and strings, for JSON."""
-        return self.table.as_dict() | {
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain values, for JSON."""
+        picks = [
+            {"gate": gate, "name": name, "severity": severity, "weights": weights.tolist()}
+            for gate, sets in self.picks.items()
+            for (name, severity), weights in sets.items()
+        ]
+        return self.table.to_dict() | {
             "augmentations": list(self.augmentations),
-            "picks": [
-                {"name": name, "severity": severity, "weights": weights.tolist()}
-                for (name, severity), weights in self.picks.items()
-            ],
+            "picks": picks,
         }
 
 
@@ -105,14 +109,12 @@ class CardDeck:
     references : mapping or sequence, optional
         For every augmentation training images with that augmentation, at least two, without labels; not needed for
         ``gate="average"``.
-    gate : {"spectral", "average", "weights"}
+    gate : {"spectral", "neighbours", "weights", "average"}
         How the cards are weighed.
     batch : int
         Images that are weighed together: 1 to the number there is.
-    measure : {"means", "neighbours"}
-        Distance of the spectral gate.
     neighbours : int
-        Number of nearest reference images of ``measure="neighbours"``.
+        Number of nearest reference images of ``gate="neighbours"``.
 
     Raises
     ------
@@ -146,11 +148,9 @@ class CardDeck:
         *,
         gate: Gate = "spectral",
         batch: int = 50,
-        measure: Measure = "means",
         neighbours: int = 5,
     ) -> None:
-        _check_option("gate", gate, ("average", "spectral", "weights"))
-        _check_option("measure", measure, ("means", "neighbours"))
+        _check_gate(gate)
         for label, number in (("batch", batch), ("neighbours", neighbours)):
             if not (is_a(number, int) and number >= 1):
                 raise OptionError(f"{label} is {number!r}; a positive whole number is needed")
@@ -159,16 +159,12 @@ class CardDeck:
             raise ProblemError(
                 "cards are empty; at least one card for every augmentation is needed"
             )
-        self.gate, self.batch, self.measure, self.neighbours = gate, batch, measure, neighbours
+        self.gate, self.batch, self.neighbours = gate, batch, neighbours
         self._shape: tuple[int, ...] | None = None
         self._references: References | None = None
         if references is not None:
             self._refer(_by_name(references))
-        elif gate != "average":
-            raise ProblemError(
-                f"references is None and gate is {gate!r}; images of every augmentation are needed, or "
-                "gate='average'"
-            )
+        self._need_references(gate)
 
     def _refer(self, references: Mapping[str, Any]) -> None:
         """Measure the reference images, and try the cards on some."""
@@ -200,13 +196,18 @@ class CardDeck:
     def probabilities(self, images: Any) -> Tensor:
         """Return the probabilities of the classes, (N, classes), double precision."""
         checked = self._checked(images)
-        return self._mixed(self._outputs(checked), self._weights(checked))
+        return self._mixed(self._outputs(checked), self._weights(checked, self.gate))
 
     def weights(self, images: Any) -> Vector:
         """Return the weights of the augmentations for every batch of consecutive images, (batches, K)."""
-        return self._weights(self._checked(images))
+        return self._weights(self._checked(images), self.gate)
 
-    def evaluate(self, data: Any, suite: CorruptionSuite | None = None) -> DeckEvaluation:
+    def evaluate(
+        self,
+        data: Any,
+        suite: CorruptionSuite | None = None,
+        gates: Sequence[Gate] | None = None,
+    ) -> DeckEvaluation:
         """Judge the deck, every card by itself and plain averaging on the same images.
 
         Parameters
@@ -215,26 +216,36 @@ class CardDeck:
             Test images and labels, (N, channels, height, width) in [0, 1] and (N,).
         suite : CorruptionSuite, optional
             Corruptions to be judged as well.
+        gates : sequence of str, optional
+            Gates to be judged; None: that of the deck.
         """
-        rows, picks = [], dict[tuple[str, int], Any]()
-        for name, severity, images, labels in sets_of(data, suite):
-            outputs, weights = self._outputs(self._checked(images)), self._weights(images)
+        gates = [g for g in (gates or (self.gate,)) if g != "average"]
+        for gate in gates:
+            _check_gate(gate)
+            self._need_references(gate)
+        sets = TestSets(data, suite)
+        judged = Judged(sets)
+        picks: dict[str, dict[tuple[str, int], Vector]] = {gate: {} for gate in gates}
+        for name, severity, images in sets:
+            outputs = self._outputs(self._checked(images))
             every = [p for group in outputs for p in group]
-            columns = [*every, torch.stack(every).mean(dim=0)]
-            if self.gate != "average":
-                columns.append(self._mixed(outputs, weights))
-            rows.append(Row(name, severity, tuple(accuracy(p, labels) for p in columns)))
-            picks[name, severity] = weights
-        gated = () if self.gate == "average" else (self._gate_name,)
-        models = (*(name for name, _ in self._named_cards()), "average", *gated)
-        return DeckEvaluation(AccuracyTable(models, tuple(rows)), self.augmentations, picks)
+            found = [*every, torch.stack(every).mean(dim=0)]
+            for gate in gates:
+                picks[gate][name, severity] = self._weights(images, gate)
+                found.append(self._mixed(outputs, picks[gate][name, severity]))
+            judged.add(found)
+        names = (name for name, _ in self._named_cards())
+        table = AccuracyTable(judged.tables([*names, "average", *gates]))
+        return DeckEvaluation(table, self.augmentations, picks)
 
     # Parts --------------------------------------------------------------------------------------------
 
-    @property
-    def _gate_name(self) -> str:
-        near = self.gate == "spectral" and self.measure == "neighbours"
-        return f"{self.gate} ({self.measure})" if near else self.gate
+    def _need_references(self, gate: Gate) -> None:
+        if gate != "average" and self._references is None:
+            raise ProblemError(
+                f"references is None and gate is {gate!r}; images of every augmentation are needed, or "
+                "gate='average'"
+            )
 
     def _named_cards(self) -> Iterator[tuple[str, Card]]:
         for name, some in self.cards.items():
@@ -258,25 +269,15 @@ class CardDeck:
         found = iter(given.values())
         return [[next(found) for _ in some] for some in self.cards.values()]
 
-    def _weights(self, images: Tensor) -> Vector:
+    def _weights(self, images: Tensor, gate: Gate) -> Vector:
         starts = range(0, len(images), self.batch)
-        if self.gate == "average":
+        if gate == "average":
             counts = np.array([len(some) for some in self.cards.values()], dtype=np.float64)
             return np.tile(counts / counts.sum(), (len(starts), 1))
         assert self._references is not None
+        weigh = partial(_weighed, self._references, gate=gate, neighbours=self.neighbours)
         spectra = self._references.spectrum(images.numpy())
-        return np.stack([self._weighed(spectra[at : at + self.batch]) for at in starts])
-
-    def _weighed(self, spectra: Vector) -> Vector:
-        """Return the weights for one batch, S of shape (N, R)."""
-        references = self._references
-        assert references is not None
-        if self.gate == "weights":
-            return simplex_weights(spectra.mean(axis=0), references.means).x
-        distances = references.distances(spectra, self.measure, self.neighbours)
-        picked = np.zeros(distances.size)
-        picked[np.argmin(distances)] = 1.0
-        return picked
+        return np.stack([weigh(spectra[at : at + self.batch]) for at in starts])
 
     def _mixed(self, outputs: list[list[Tensor]], weights: Vector) -> Tensor:
         means = torch.stack([torch.stack(group).mean(dim=0) for group in outputs], dim=1)
@@ -284,9 +285,23 @@ class CardDeck:
         return (each[:, :, None] * means).sum(dim=1)
 
 
-def _check_option(label: str, given: str, known: tuple[str, ...]) -> None:
-    if given not in known:
-        raise OptionError(f"{label} is {given!r}; one of {', '.join(known)} is needed")
+def _weighed(references: References, batch: Vector, *, gate: Gate, neighbours: int) -> Vector:
+    """Return the weights for one batch, S of shape (N, R)."""
+    if gate == "weights":
+        return simplex_weights(batch.mean(axis=0), references.means).x
+    distances = (
+        references.neighbour_distances(batch, neighbours)
+        if gate == "neighbours"
+        else references.distances(batch)
+    )
+    picked = np.zeros(distances.size)
+    picked[np.argmin(distances)] = 1.0
+    return picked
+
+
+def _check_gate(gate: str) -> None:
+    if gate not in _GATES:
+        raise OptionError(f"gate is {gate!r}; one of {', '.join(_GATES)} is needed")
 
 
 def _by_name(given: Any) -> dict[str, Any]:

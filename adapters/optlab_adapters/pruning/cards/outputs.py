@@ -11,7 +11,7 @@ import torch
 from optlab.errors import ProblemError
 from optlab_adapters.torch.modes import evaluating
 
-__all__ = ["Card", "Tensor", "accuracy", "images_of", "labels_of", "probabilities"]
+__all__ = ["Card", "Tensor", "images_of", "labels_of", "probabilities"]
 
 Tensor = torch.Tensor
 
@@ -98,8 +98,3 @@ def _called(card: Card, images: Tensor) -> Tensor:
             logits: Tensor = card(images.to(tensor)).cpu()
         return logits
     return torch.from_numpy(np.asarray(card(images.numpy())))
-
-
-def accuracy(given: Tensor, labels: Tensor) -> float:
-    """Return the share of rows of probabilities whose largest entry is the label's."""
-    return float((given.argmax(dim=1) == labels).double().mean())

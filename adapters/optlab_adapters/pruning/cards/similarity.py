@@ -9,8 +9,8 @@ the mean power of image x on ring r of frequency (:func:`optlab.adapters.robustn
 
 and the distance of a batch B to augmentation k, whose reference images are A_k, is one of
 
-    "means"        (1/R) sum_r (mean of S_r over B  -  mean of S_r over A_k)^2
-    "neighbours"   mean over x in B of the mean over its j nearest a in A_k of ||S(x) - S(a)|| / sqrt(R)
+    means          (1/R) sum_r (mean of S_r over B  -  mean of S_r over A_k)^2
+    neighbours     mean over x in B of the mean over its j nearest a in A_k of ||S(x) - S(a)|| / sqrt(R)
 
 The floor under the power is that of rounding to 8 bits (uniform errors of width 1/255), so that images without contrast have
 finite spectra.
@@ -21,7 +21,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +29,7 @@ from scipy.spatial import KDTree
 from optlab.typing import Vector
 from optlab_adapters.robustness import psd, radial
 
-__all__ = ["Measure", "References", "log_rings"]
-
-Measure = Literal["means", "neighbours"]
+__all__ = ["References", "log_rings"]
 
 ROUNDING = 1.0 / (12.0 * 255.0**2)
 """Variance of the errors of rounding to 8 bits, for pixels in [0, 1]."""
@@ -80,11 +77,13 @@ class References:
         """Return S(x), (N, R)."""
         return log_rings(images) / self.unit
 
-    def distances(self, batch: Vector, measure: Measure, neighbours: int) -> Vector:
-        """Return the distance of a batch, S of shape (N, R), to every augmentation, (K,)."""
-        if measure == "means":
-            gaps = batch.mean(axis=0) - self.means
-            return np.asarray((gaps**2).mean(axis=1))
+    def distances(self, batch: Vector) -> Vector:
+        """Return the distance of a batch, S of shape (N, R), to every augmentation by means, (K,)."""
+        gaps = batch.mean(axis=0) - self.means
+        return np.asarray((gaps**2).mean(axis=1))
+
+    def neighbour_distances(self, batch: Vector, neighbours: int) -> Vector:
+        """Return the distance of a batch, S of shape (N, R), to every augmentation by nearest neighbours, (K,)."""
         nearest = [
             KDTree(s).query(batch, k=np.arange(1, min(neighbours, len(s)) + 1))[0]
             for s in self.spectra

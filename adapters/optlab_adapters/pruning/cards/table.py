@@ -2,129 +2,104 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
-from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from optlab.bench.report.svg import Chart, Frame, axes, line, style, svg
+from optlab.bench.report.svg import Frame, axes, line, style, svg
+from optlab_adapters.charts import Chart
 
-__all__ = ["CLEAN", "AccuracyTable", "Row"]
+if TYPE_CHECKING:
+    from optlab_adapters.robustness import RobustnessTable
+
+__all__ = ["CLEAN", "AccuracyTable"]
 
 CLEAN = "clean"
-"""Name of the row of images as they are."""
+"""Name of the set of images as they are."""
+
+MEAN = "mean corrupted"
 
 _ROW = 20.0
-"""Height of a row of the chart, and width of a letter of its labels, in its units."""
+"""Height of a row of the chart, in its units."""
 
 _LETTER = 6.6
+"""Width of a letter of its labels."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Accuracies on one set of images."""
-
-    name: str
-    """The corruption, or ``"clean"``."""
-
-    severity: int
-    """1 to 5; 0 for clean images."""
-
-    accuracies: tuple[float, ...]
-    """Shares of right answers, one for each model."""
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AccuracyTable:
     """What models get right.
 
     Attributes
     ----------
-    models : tuple of str
-        Names, in the order of the accuracies.
-    rows : tuple of Row
-        Clean images first, if they were judged; then every corruption and severity.
+    tables : mapping
+        By model: its accuracies on the same images and corruptions as the others'.
     facts : mapping
         More about the models, such as their density: name of the fact -> model -> value.
     """
 
-    models: tuple[str, ...]
-    rows: tuple[Row, ...]
+    tables: Mapping[str, RobustnessTable]
     facts: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Any])
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names."""
+        return tuple(self.tables)
+
     def clean(self) -> dict[str, float]:
-        """Return the accuracies on clean images by model."""
-        return self._named(self.by_corruption()[CLEAN])
+        """Return the accuracies on clean images by model, as parts of 1."""
+        return {model: table.clean for model, table in self.tables.items()}
 
     def corrupted(self) -> dict[str, float]:
-        """Return the mean accuracies by model: over the severities of a corruption, then over corruptions."""
-        means = [row for name, row in self.by_corruption().items() if name != CLEAN]
-        return self._named([fmean(values) for values in zip(*means, strict=True)])
+        """Return the mean accuracies over corruptions and severities by model; nothing without corruptions."""
+        return {m: table.mean() for m, table in self.tables.items() if table.corruptions}
 
-    def by_corruption(self) -> dict[str, list[float]]:
-        """Return the accuracies of all models by corruption, each the mean over its severities; clean ones, too."""
-        found: dict[str, list[tuple[float, ...]]] = {}
-        for row in self.rows:
-            found.setdefault(row.name, []).append(row.accuracies)
+    def summary(self) -> dict[str, dict[str, float]]:
+        """Return accuracies by model on clean images, under every corruption (means over severities), and their mean."""
+        corrupted = self.corrupted()
+        if not corrupted:
+            return {CLEAN: self.clean()}
+        means = {model: table.by_corruption() for model, table in self.tables.items()}
+        names = next(iter(means.values()))
         return {
-            name: [fmean(values) for values in zip(*rows, strict=True)]
-            for name, rows in found.items()
+            CLEAN: self.clean(),
+            **{name: {model: each[name] for model, each in means.items()} for name in names},
+            MEAN: corrupted,
         }
 
-    def _named(self, values: Sequence[float]) -> dict[str, float]:
-        return dict(zip(self.models, values, strict=True))
-
-    def summary(self) -> dict[str, list[float]]:
-        """Return :meth:`by_corruption` and, where there are corruptions, their mean under ``"mean corrupted"``."""
-        found = self.by_corruption()
-        if any(name != CLEAN for name in found):
-            found["mean corrupted"] = list(self.corrupted().values())
-        return found
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return everything as numbers and strings, for JSON."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain values, for JSON."""
         return {
-            "models": list(self.models),
-            "rows": [
-                {"name": r.name, "severity": r.severity, "accuracies": list(r.accuracies)}
-                for r in self.rows
-            ],
+            "tables": {model: table.to_dict() for model, table in self.tables.items()},
             "facts": {name: dict(values) for name, values in self.facts.items()},
         }
 
     def __str__(self) -> str:
-        """Return a text: a line for each corruption, accuracies in percent."""
-        lines = [("", *self.models)]
+        """Return a text: a line for each fact and each corruption, accuracies in percent."""
+        lines = [["", *self.models]]
         for fact, values in self.facts.items():
-            lines.append(
-                (fact, *(f"{values[m]:.4g}" if m in values else "-" for m in self.models))
-            )
+            known = (f"{values[m]:.4g}" if m in values else "-" for m in self.models)
+            lines.append([fact, *known])
         for name, accuracies in self.summary().items():
-            lines.append((name, *(f"{100 * a:.2f}" for a in accuracies)))
+            lines.append([name, *(f"{100 * a:.2f}" for a in accuracies.values())])
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        texts = (
+        return "\n".join(
             "  ".join(
                 [
                     first.ljust(widths[0]),
-                    *(c.rjust(w) for c, w in zip(rest, widths[1:], strict=True)),
+                    *(cell.rjust(wide) for cell, wide in zip(rest, widths[1:], strict=True)),
                 ]
-            )
+            ).rstrip()
             for first, *rest in lines
         )
-        return "\n".join(text.rstrip() for text in texts)
 
-    def chart(self, title: str = "Accuracy on clean and corrupted images") -> Chart:
+    def plot(self, title: str = "Accuracy on clean and corrupted images") -> Chart:
         """Draw a dot for each model in a row for each corruption, the first row at the top."""
         rows = self.summary()
         left = 24.0 + _LETTER * max(map(len, rows))
-        frame = Frame(
-            (0.0, 100.0),
-            (0.0, float(len(rows))),
-            (left + 460.0, len(rows) * _ROW + 72.0),
-            left,
-            top=26.0,
-        )
+        size = (left + 460.0, len(rows) * _ROW + 72.0)
+        frame = Frame((0.0, 100.0), (0.0, float(len(rows))), size, left, top=26.0)
         places = [len(rows) - k - 0.5 for k in range(len(rows))]
         ticks = [(float(x), f"{x}") for x in range(0, 101, 20)]
         parts = [
@@ -132,7 +107,7 @@ class AccuracyTable:
             self._legend(frame),
         ]
         for y, (name, accuracies) in zip(places, rows.items(), strict=True):
-            for number, (model, accuracy) in enumerate(self._named(accuracies).items()):
+            for number, (model, accuracy) in enumerate(accuracies.items()):
                 tip = f"{model}, {name}: {100 * accuracy:.2f} %"
                 parts.append(line(frame, [(100 * accuracy, y)], style(number), tip))
         return Chart(title, svg(frame.size, title, parts))

@@ -8,7 +8,8 @@ over the trainable parameters x of any ``torch.nn.Module``. Methods see minibatc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -237,7 +238,11 @@ class TrainingTask(AbstractSampled, AbstractStated):
 
     @torch.no_grad()
     def recalibrate(self) -> None:
-        """Set the running statistics of batch normalization to the averages over the training data."""
+        """Set the running statistics of batch normalization to the averages over the training data.
+
+        With augmentation they are those of the batches of epoch 0 as they are augmented: the weights were trained for
+        inputs like these.
+        """
         engine = self._engine
         wanted = engine.network.training
         norms = [
@@ -258,7 +263,9 @@ class TrainingTask(AbstractSampled, AbstractStated):
                 # No momentum: the plain average over the batches.
                 norm.momentum = None
                 norm.train()
-            for batch, _ in engine.batches(None):
+            augmented = engine.minibatches.augment is not None
+            keys: Iterable[int | None] = range(self.steps_per_epoch) if augmented else (None,)
+            for batch, _ in itertools.chain.from_iterable(map(engine.batches, keys)):
                 engine.network.output(batch.copy())
         finally:
             for norm, momentum in zip(norms, momenta, strict=True):
