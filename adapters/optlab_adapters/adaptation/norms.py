@@ -72,7 +72,9 @@ class Norms:
 
     def affine(self) -> list[torch.nn.Parameter]:
         """Return the scales and offsets of all layers."""
-        every = (p for layer in self.layers.values() for p in (layer.weight, layer.bias))
+        every: list[torch.nn.Parameter | None] = []
+        for layer in self.layers.values():
+            every += [layer.weight, layer.bias]
         return [p for p in every if p is not None]
 
     @contextmanager
@@ -114,7 +116,7 @@ class Norms:
 
     def _normalized(self, name: str, layer: _BatchNorm, x: Any) -> Any:
         """Replace the forward of a layer."""
-        layer._check_input_dim(x)
+        layer._check_input_dim(x)  # type: ignore[no-untyped-call]
         if self.statistics == "batch":
             if x.numel() == x.shape[1]:
                 raise ProblemError(
@@ -128,9 +130,11 @@ class Norms:
         variance, mean = torch.var_mean(x, axes, correction=0)
         self._seen.setdefault(layer, []).append((mean.detach(), variance.detach()))
         mean, variance = self._mixed(layer, (mean, variance))
+        weight: torch.Tensor | None = layer.weight
+        bias: torch.Tensor | None = layer.bias
         scale = torch.rsqrt(variance + layer.eps)
-        scale = scale if layer.weight is None else scale * layer.weight
-        offset = -mean * scale if layer.bias is None else layer.bias - mean * scale
+        scale = scale if weight is None else scale * weight
+        offset = -mean * scale if bias is None else bias - mean * scale
         shape = (1, -1) + (1,) * (x.ndim - 2)
         return x * scale.view(shape) + offset.view(shape)
 

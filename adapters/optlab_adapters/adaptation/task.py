@@ -258,7 +258,7 @@ class BNAdaptation(AbstractStated):
 
     def _scores(self, inputs: torch.Tensor) -> torch.Tensor:
         self.costs.forwards += 1
-        scores = self.model(inputs)
+        scores: Any = self.model(inputs)
         if not is_a(scores, torch.Tensor) or scores.ndim != 2 or scores.shape[1] < 2:
             what = (
                 f"a tensor of shape {tuple(scores.shape)}"
@@ -268,7 +268,7 @@ class BNAdaptation(AbstractStated):
             raise ProblemError(
                 f"the model returned {what}; scores of shape (B, K), K >= 2, are needed"
             )
-        return scores
+        return torch.as_tensor(scores)
 
     @contextmanager
     def _ready(self) -> Iterator[None]:
