@@ -30,6 +30,7 @@ MORE_PARAMETERS = {
     "adapters/optlab_adapters/snn/calibration/calibrate.py": {"calibrate"},
     "adapters/optlab_adapters/snn/calibration/layer_problem.py": {"__init__"},
     "adapters/optlab_adapters/snn/calibration/spiking.py": {"__init__"},
+    "adapters/optlab_adapters/adaptation/task.py": {"__init__"},
     "adapters/optlab_adapters/pruning/task.py": {"__init__"},
     "adapters/optlab_adapters/pruning/search.py": {"__init__"},
 }
