@@ -16,6 +16,7 @@ name                   what it is
 ``EvaluationCache``    the file of evaluated points
 ``Retries``            how failed runs are tried again
 ``TrainingTask``       the training of a torch module, with or without gradients
+``compression``        image codecs, their errors under corruptions
 ``pruning``            networks of few weights: pruning, tickets of random weights, packed execution
 ``robustness``         corruptions of images, their spectra, accuracy under them
 ``snn``                 quantized networks and the spiking networks that equal them
@@ -44,6 +45,7 @@ _LAZY = {
     "Simulator": "optlab_adapters.blackbox",
     "SolveLayer": "optlab_adapters.torch.solve_layer",
     "TorchFamily": "optlab_adapters.torch.parametric",
+    "compression": "optlab_adapters.compression",
     "jax_black_box": "optlab_adapters.jax.black_box",
     "TrainingTask": "optlab_adapters.torch.training",
     "jax_problem": "optlab_adapters.jax",
