@@ -17,6 +17,7 @@ name                   what it is
 ``Retries``            how failed runs are tried again
 ``TrainingTask``       the training of a torch module, with or without gradients
 ``adaptation``         networks that adapt to what they are shown, at test time and without labels
+``compression``        image codecs, their errors under corruptions
 ``pruning``            networks of few weights: pruning, tickets of random weights, packed execution
 ``robustness``         corruptions of images, their spectra, accuracy under them
 ``snn``                 quantized networks and the spiking networks that equal them
@@ -46,6 +47,7 @@ _LAZY = {
     "SolveLayer": "optlab_adapters.torch.solve_layer",
     "TorchFamily": "optlab_adapters.torch.parametric",
     "adaptation": "optlab_adapters.adaptation",
+    "compression": "optlab_adapters.compression",
     "jax_black_box": "optlab_adapters.jax.black_box",
     "TrainingTask": "optlab_adapters.torch.training",
     "jax_problem": "optlab_adapters.jax",
