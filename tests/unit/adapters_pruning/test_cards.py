@@ -307,6 +307,8 @@ def test_comparisons_agree_with_the_evaluation_of_one_model() -> None:
             {"cards": {"rough": Says(1.0), "natural": torch.nn.Linear(3, 2)}},
             "card natural fails",
         ),
+        ({"cards": {"rough": Says(1.0), "average": Says(0.0)}}, "different names"),
+        ({"cards": {"a": [Says(1.0), Says(1.0)], "a 1": Says(0.0)}}, "different names"),
         ({"references": None}, "gate='average'"),
         (
             {"references": {"rough": coloured(0, 2, 0)[:0], "natural": coloured(0, 2, 0)}},

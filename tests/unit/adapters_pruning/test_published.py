@@ -22,8 +22,8 @@ DENSE = [model("a", "dense", 0.0, 90.0, 70.0), model("b", "dense", 0.0, 80.0, 60
 def test_a_win_needs_both_accuracies_and_changes_are_means() -> None:
     found = pruning.card_statistics(
         [
-            model("a", "lrr", 0.5, 91.0, 70.0),  # as good is a win
-            model("b", "lrr", 0.5, 83.0, 59.0),  # better on one only is none
+            model("a", "lrr", 0.5, 90.0, 70.0),  # as good is a win
+            model("b", "lrr", 0.5, 84.0, 59.0),  # better on one only is none
             model("b", "lrr", 0.9, 79.0, 65.0),
             *DENSE,
         ]

@@ -24,6 +24,8 @@ from optlab.errors import OptionError, ProblemError
 
 __all__ = ["AugMix", "GaussianNoise", "unchanged"]
 
+_LEVEL = 1.0 / 255.0
+
 _Operation = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """From images and strengths in [-1, 1], (N,), to images."""
 
@@ -189,9 +191,11 @@ def _solarize(images: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
 
 
 def _autocontrast(images: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:  # noqa: ARG001
-    """Stretch every channel to [0, 1]; one without contrast stays."""
+    """Stretch every channel to [0, 1]; one whose contrast is below a level of 8 bits, such as that of rounding, stays."""
     low, high = images.amin((2, 3), keepdim=True), images.amax((2, 3), keepdim=True)
-    return torch.where(high > low, (images - low) / (high - low).clamp(min=1e-6), images)
+    contrast = high - low
+    stretched = (images - low) / contrast.clamp(min=_LEVEL)
+    return torch.where(contrast >= _LEVEL, stretched, images)
 
 
 _OPERATIONS: tuple[_Operation, ...] = (

@@ -159,6 +159,11 @@ class CardDeck:
             raise ProblemError(
                 "cards are empty; at least one card for every augmentation is needed"
             )
+        names = [name for name, _ in self._named_cards()]
+        if len(set(names) - set(_GATES)) < len(names):
+            raise ProblemError(
+                f"cards are named {names}; different names are needed, none of them that of a gate"
+            )
         self.gate, self.batch, self.neighbours = gate, batch, neighbours
         self._shape: tuple[int, ...] | None = None
         self._references: References | None = None
@@ -219,7 +224,7 @@ class CardDeck:
         gates : sequence of str, optional
             Gates to be judged; None: that of the deck.
         """
-        gates = [g for g in (gates or (self.gate,)) if g != "average"]
+        gates = [g for g in dict.fromkeys(gates or (self.gate,)) if g != "average"]
         for gate in gates:
             _check_gate(gate)
             self._need_references(gate)
