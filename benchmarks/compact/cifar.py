@@ -27,12 +27,16 @@ from optlab import zo
 from optlab.adapters import TrainingTask, pruning
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent / "zeroth"), str(HERE.parents[1] / "docs/zeroth/examples")]
+sys.path[:0] = [
+    str(HERE.parent / "snn"),
+    str(HERE.parent / "zeroth"),
+    str(HERE.parents[1] / "docs/zeroth/examples"),
+]
 from cifar_protocol import crop_and_flip, standardized
 from images import cifar10
+from nets import stacked
 
-nn = torch.nn
-LOSS = nn.functional.cross_entropy
+LOSS = torch.nn.functional.cross_entropy
 BATCH, IMAGES, ROUNDS = 128, 50_000, 3
 SPARSITY, DENSITY = 0.9, 0.1
 """Of LRR, and of biprop."""
@@ -43,19 +47,8 @@ TIMED = 4
 
 
 def vgg(width: int, *, affine: bool) -> Any:
-    """Return pairs of convolutions of ``width``, 2 and 4 ``width`` channels, pooled after each, and a linear layer."""
-    layers: list[Any] = []
-    before = 3
-    for channels in (width, 2 * width, 4 * width):
-        for _ in range(2):
-            layers += [
-                nn.Conv2d(before, channels, 3, 1, 1, bias=False),
-                nn.BatchNorm2d(channels, affine=affine),
-                nn.ReLU(),
-            ]
-            before = channels
-        layers.append(nn.MaxPool2d(2))
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(before * 16, 10, bias=affine))
+    """Return the network for three channels of 32 x 32 pixels."""
+    return stacked(width, 3, 32, affine=affine)
 
 
 def pictures(folder: Path, each: int | None) -> Any:
