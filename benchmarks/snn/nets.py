@@ -47,17 +47,20 @@ def residual(width: int, stride: int = 2) -> Any:
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, 10))
 
 
-def stacked(width: int) -> Any:
-    """Return a VGG-like network: pairs of convolutions of ``width``, 2 and 4 ``width`` channels, pooled after each."""
+def stacked(width: int, before: int = 1, side: int = 28, *, affine: bool = True) -> Any:
+    """Return a VGG-like network: pairs of convolutions of ``width``, 2 and 4 ``width`` channels, pooled after each.
+
+    ``before`` channels of ``side`` x ``side`` pixels go in; without ``affine`` there are weights of layers only.
+    """
     layers: list[Any] = []
-    before = 1
     for channels in (width, 2 * width, 4 * width):
         for _ in range(2):
             layers += [
                 nn.Conv2d(before, channels, 3, 1, 1, bias=False),
-                nn.BatchNorm2d(channels),
+                nn.BatchNorm2d(channels, affine=affine),
                 nn.ReLU(),
             ]
             before = channels
         layers.append(nn.MaxPool2d(2))
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(before * 9, 10))
+    last = nn.Linear(before * (side // 8) ** 2, 10, bias=affine)
+    return nn.Sequential(*layers, nn.Flatten(), last)

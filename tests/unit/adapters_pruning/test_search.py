@@ -185,3 +185,20 @@ def test_a_limit_that_the_network_does_not_keep() -> None:
         optlab.errors.OptionError, match="a larger limit, or a better trained network"
     ):
         pruning.LossBudget(model(), CE, data(), limit=0.01)
+
+
+def test_a_training_that_fails_late_costs_no_network(monkeypatch: Any) -> None:
+    found = search(refit=False)
+    gradient = found.task.gradient
+
+    def failing(x: Any, key: Any) -> Any:
+        f, g = gradient(x, key)
+        return (f, g) if len(found.trainings) < 2 else (f, np.full_like(g, np.nan))
+
+    monkeypatch.setattr(found.task, "gradient", failing)
+    result = optlab.minimize(found, method="bounded", max_eval=5)
+    assert result.stop is optlab.StopReason.MAX_EVAL
+    assert len(found.trainings) == 2
+    assert found.best.objective == min(t.objective for t in found.trainings)
+    wanted = found.best.weights.astype(np.float32)
+    assert np.array_equal(found.task.vector().astype(np.float32), wanted)

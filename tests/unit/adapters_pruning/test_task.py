@@ -169,3 +169,28 @@ def test_sign_activation_has_the_stated_derivative() -> None:
     y.sum().backward()
     assert y.tolist() == [-1.0, -1.0, 1.0, 1.0, 1.0]
     assert x.grad.tolist() == [0.0, 1.5, 2.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize("method", ["lrr", "biprop"])
+def test_an_interrupted_run_goes_on_to_the_same_network(method: str, tmp_path: Any) -> None:
+    pytest.importorskip("safetensors")
+    options = {"epochs": 4.0} | ({"rounds": 1} if method == "lrr" else {})
+    whole = task()
+    wanted = optlab.minimize(whole, method=method, seed=0, options=options)
+    torn = task()
+    first = optlab.minimize(
+        torn, method=method, seed=0, options=options, max_iter=7, checkpoint=tmp_path / "run"
+    )
+    assert first.stop is StopReason.MAX_ITER
+    # What is trained so far is in the model, at the density in force.
+    assert np.array_equal(torn.vector().astype(np.float32), first.x.astype(np.float32))
+    again = task()
+    result = optlab.minimize(
+        again, method=method, seed=0, options=options, resume=tmp_path / "run"
+    )
+    assert result.stop is StopReason.COMPLETED
+    assert np.array_equal(result.x, wanted.x)
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(again.masks().values(), whole.masks().values(), strict=True)
+    )
