@@ -64,9 +64,9 @@ def saved_activations(model: torch.nn.Module) -> Iterator[SavedBytes]:
     Examples
     --------
     >>> import torch
-    >>> from optlab.adapters.adaptation import saved_activations
+    >>> from optlab.adapters import adaptation
     >>> model = torch.nn.Linear(3, 2)
-    >>> with saved_activations(model) as saved:
+    >>> with adaptation.saved_activations(model) as saved:
     ...     y = model(torch.ones(5, 3))
     >>> saved.total
     60
