@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -142,3 +143,15 @@ def test_peak_memory_sees_a_large_tensor() -> None:
     if peak.bytes is None:
         pytest.skip("this system does not tell")
     assert peak.bytes > 0.8 * 128 * 2**20
+
+
+def test_a_missing_torch_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from optlab import adapters
+    from optlab.errors import MissingDependencyError
+
+    for name in [n for n in sys.modules if n.startswith("optlab_adapters.adaptation")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr("optlab_adapters.adaptation")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingDependencyError, match=r"optlab-npasa\[torch\]"):
+        _ = adapters.adaptation
