@@ -44,14 +44,16 @@ class Way:
     bounds: float | None = None
 
 
-ADAM = {"max_iter": 1, "learning_rate": 1e-3}
+ADAM = {"max_iter": 2, "learning_rate": 1e-3}
+"""One step: the second iteration evaluates where it led."""
+
 ZO = {
-    "max_iter": 4,
-    "learning_rate": 2e-3,
+    "max_iter": 3,
+    "learning_rate": 5e-3,
     "estimator": optlab.zo.RGE(count=5, smoothing=1e-2, scale=1.0),
     "seed": 0,
 }
-BOX, BOX_ITERATIONS = 0.05, 5
+BOX, BOX_ITERATIONS = 0.02, 2
 
 
 def ways() -> list[Way]:

@@ -7,16 +7,10 @@ normalizations; ``optlab.minimize(BNAdaptation(model, batch), method="adam")`` s
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
-from optlab.errors import MissingDependencyError
+from optlab_adapters.adaptation.costs import Costs, peak_memory, saved_activations
 from optlab_adapters.adaptation.energy import EnergyCounters
-
-if TYPE_CHECKING:
-    from optlab_adapters.adaptation.costs import Costs, peak_memory, saved_activations
-    from optlab_adapters.adaptation.stream import Adapted, adapt_stream
-    from optlab_adapters.adaptation.task import BNAdaptation, entropy
+from optlab_adapters.adaptation.stream import Adapted, adapt_stream
+from optlab_adapters.adaptation.task import BNAdaptation, entropy
 
 __all__ = [
     "Adapted",
@@ -28,26 +22,3 @@ __all__ = [
     "peak_memory",
     "saved_activations",
 ]
-
-_LAZY = {
-    "Adapted": "stream",
-    "BNAdaptation": "task",
-    "Costs": "costs",
-    "adapt_stream": "stream",
-    "entropy": "task",
-    "peak_memory": "costs",
-    "saved_activations": "costs",
-}
-"""Names that need torch -> module."""
-
-
-def __getattr__(name: str) -> Any:
-    """Import a name that needs torch."""
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
-    except ImportError as error:
-        if error.name != "torch":
-            raise
-        raise MissingDependencyError("torch", "torch", name) from error

@@ -6,12 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from torch.autograd.graph import saved_tensors_hooks
-
-if TYPE_CHECKING:
-    import torch
+import torch
 
 __all__ = ["Costs", "Peak", "SavedBytes", "peak_memory", "saved_activations"]
 
@@ -64,9 +60,9 @@ def saved_activations(model: torch.nn.Module) -> Iterator[SavedBytes]:
     Examples
     --------
     >>> import torch
-    >>> from optlab.adapters.adaptation import saved_activations
+    >>> from optlab.adapters import adaptation
     >>> model = torch.nn.Linear(3, 2)
-    >>> with saved_activations(model) as saved:
+    >>> with adaptation.saved_activations(model) as saved:
     ...     y = model(torch.ones(5, 3))
     >>> saved.total
     60
@@ -81,7 +77,7 @@ def saved_activations(model: torch.nn.Module) -> Iterator[SavedBytes]:
     def give(tensor: torch.Tensor) -> torch.Tensor:
         return tensor
 
-    with saved_tensors_hooks(keep, give):
+    with torch.autograd.graph.saved_tensors_hooks(keep, give):
         yield saved
 
 

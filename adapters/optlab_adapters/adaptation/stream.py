@@ -64,7 +64,8 @@ def adapt_stream(
     episodic
         Whether every batch starts from the model as it came, else from where the one before ended.
     options
-        Further arguments of :func:`optlab.minimize`. Without any the solve ends after one step (``max_iter=1``).
+        Further arguments of :func:`optlab.minimize`. Without any, one step is taken (``max_iter=2``: the second iteration
+        evaluates where it led).
     settings
         Of :class:`BNAdaptation`, for a module.
 
@@ -74,7 +75,7 @@ def adapt_stream(
         One for each batch. A batch of one sample is skipped where statistics of the batch are asked for.
     """
     counters = EnergyCounters.find()
-    wishes = {"max_iter": 1} if options is None else dict(options)
+    wishes = {"max_iter": 2} if options is None else dict(options)
     task = model if isinstance(model, BNAdaptation) else None
     kept = task is not None
     try:

@@ -135,6 +135,12 @@ class BNAdaptation(AbstractStated):
         self._source = [p.detach().clone() for p in self._affine]
         self._theta0 = self.vector()
         self.costs = Costs()
+        self._is_used = False
+        """Whether anything was evaluated since the batch was taken."""
+
+        self._is_seen = False
+        """Whether the last forward was that of the batch by the model as it is."""
+
         self._take(batch)
 
     # The problem ------------------------------------------------------------------------------------
@@ -196,6 +202,7 @@ class BNAdaptation(AbstractStated):
     def deliver(self, result: Result) -> None:
         """Write the answer into the model."""
         self._needed().load(result.x)
+        self._is_seen = False
 
     # The model --------------------------------------------------------------------------------------
 
@@ -209,15 +216,19 @@ class BNAdaptation(AbstractStated):
             Other inputs than the batch, with statistics of their own; None: the batch.
         """
         with self._ready():
-            return self._scores(self.batch if inputs is None else self._tensor(inputs))
+            scores = self._scores(self.batch if inputs is None else self._tensor(inputs))
+        self._is_seen = inputs is None
+        return scores
 
     def next_batch(self, batch: Any) -> None:
         """Go on with another batch, from what was reached: online adaptation.
 
-        The moving average of ``statistics="ema"`` takes in the batch before, as the model sees it now.
+        The moving average of ``statistics="ema"`` takes in the batch before, as the model sees it now; not if nothing was asked
+        about it.
         """
-        if self.norms.statistics == "ema":
-            self.predict()
+        if self.norms.statistics == "ema" and self._is_used:
+            if not self._is_seen:
+                self.predict()
             self.norms.advance()
         self._take(batch)
 
@@ -227,6 +238,7 @@ class BNAdaptation(AbstractStated):
         for tensor, source in zip(self._affine, self._source, strict=True):
             tensor.data.copy_(source)
         self.norms.reset()
+        self._is_seen = False
 
     # Inside -----------------------------------------------------------------------------------------
 
@@ -248,6 +260,7 @@ class BNAdaptation(AbstractStated):
                 "statistics='alpha' or 'ema', is needed"
             )
         self.batch = tensor
+        self._is_used = self._is_seen = False
 
     def _tensor(self, inputs: Any) -> torch.Tensor:
         first = next((p for p in self.model.parameters() if p.is_floating_point()), None)
@@ -272,6 +285,7 @@ class BNAdaptation(AbstractStated):
 
     @contextmanager
     def _ready(self) -> Iterator[None]:
+        self._is_used, self._is_seen = True, False
         with evaluating(self.model), self.norms.installed():
             yield
 

@@ -127,6 +127,9 @@ def test_the_moving_average_takes_in_every_batch() -> None:
     model = network()
     made = task(model, statistics="ema", alpha=0.25)
     mean, variance = model.norm.running_mean.clone(), model.norm.running_var.clone()
+    made.next_batch(batch())
+    assert torch.equal(made.norms.state("norm")[0], mean)  # nothing was asked about the first
+    made.objective(made.vector())
     seen: list[Any] = []
     hook = model.norm.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
     made.next_batch(batch(seed=2))

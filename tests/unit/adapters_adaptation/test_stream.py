@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,20 @@ def test_the_moving_average_of_a_stream() -> None:
     torch.testing.assert_close(last, model[3](torch.relu(z)))
 
 
+def test_saved_bytes_by_hand() -> None:
+    (step,) = adaptation.adapt_stream(network(), batches(1))
+    # Into the normalization, its mean and deviation, out of the rectifier, twice the probabilities; nothing for frozen layers.
+    assert step.costs.saved_bytes == 4 * (20 * 8 + 2 * 8 + 20 * 8 + 2 * 20 * 3)
+
+
+@pytest.mark.parametrize("episodic", [False, True])
+def test_no_forward_is_made_for_the_moving_average_alone(episodic: bool) -> None:
+    task = adaptation.BNAdaptation(network(), batches()[0], statistics="ema")
+    steps = adaptation.adapt_stream(task, batches(), None, episodic=episodic)
+    assert [step.costs.forwards for step in steps] == [1, 1, 1]
+    assert task.costs.forwards == 3
+
+
 def test_energy_is_read_where_there_are_counters(tmp_path: Path) -> None:
     assert not adaptation.EnergyCounters.find(tmp_path).available
     assert adaptation.EnergyCounters.find(tmp_path).joules_since(()) is None
@@ -128,3 +143,15 @@ def test_peak_memory_sees_a_large_tensor() -> None:
     if peak.bytes is None:
         pytest.skip("this system does not tell")
     assert peak.bytes > 0.8 * 128 * 2**20
+
+
+def test_a_missing_torch_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from optlab import adapters
+    from optlab.errors import MissingDependencyError
+
+    for name in [n for n in sys.modules if n.startswith("optlab_adapters.adaptation")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr("optlab_adapters.adaptation")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingDependencyError, match=r"optlab-npasa\[torch\]"):
+        _ = adapters.adaptation
