@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from optlab.errors import CapabilityError, OptionError, ProblemError
-from optlab_adapters.robustness.images import unit_images
+from optlab.errors import ProblemError
+from optlab_adapters.robustness.scores import answers
 
 __all__ = ["Classifier", "accuracy", "classifier"]
 
@@ -34,20 +33,8 @@ def classifier(model: Any) -> Classifier:
     OptionError
         When it is a module in training mode.
     """
-    # A module can only come from a torch that is imported already.
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(model, torch.nn.Module):
-        if model.training:
-            raise OptionError(
-                "the model is in training mode, so its answers depend on the batch; call model.eval(), or pass "
-                "a function of images if that is what you want to evaluate"
-            )
-        return _of_module(model, torch)
-    if not callable(model):
-        raise CapabilityError(
-            f"{type(model).__name__} is no classifier; a function of images or a torch module is needed"
-        )
-    return lambda images: _classes(model(images), len(images))
+    answer = answers(model)
+    return lambda images: _classes(answer(images), len(images))
 
 
 def accuracy(
@@ -58,20 +45,7 @@ def accuracy(
     return float((found == classes).mean())
 
 
-def _of_module(model: Any, torch: Any) -> Classifier:
-    def predict(images: NDArray[Any]) -> NDArray[np.intp]:
-        first = next(model.parameters(), None)
-        device = None if first is None else first.device
-        planes = np.ascontiguousarray(unit_images(images).transpose(0, 3, 1, 2))
-        with torch.no_grad():
-            scores = model(torch.from_numpy(planes).to(device))
-        return _classes(scores.cpu().numpy(), len(images))
-
-    return predict
-
-
-def _classes(answer: Any, count: int) -> NDArray[np.intp]:
-    values = np.asarray(answer)
+def _classes(values: NDArray[Any], count: int) -> NDArray[np.intp]:
     if values.ndim not in (1, 2) or len(values) != count:
         raise ProblemError(
             f"the model answered shape {values.shape} for {count} images; scores of shape ({count}, K) or classes of "

@@ -110,12 +110,13 @@ def test_intervals_of_the_robustness_of_models_are_those_of_the_line() -> None:
     assert low.shape == USUAL.shape
     assert (low <= made.robustness).all()
     assert (made.robustness <= high).all()
+    tail = stats.norm.cdf(-np.sqrt(40 / 38) * stats.t.ppf(0.975, 38))
     by_hand = np.quantile(
         [
             SHIFTED - special.expit(a * special.logit(USUAL) + b)
             for a, b in zip(made.lines.slope[1:], made.lines.intercept[1:], strict=True)
         ],
-        [0.025, 0.975],
+        [tail, 1 - tail],
         axis=0,
     )
     np.testing.assert_allclose([low, high], by_hand, atol=1e-3)

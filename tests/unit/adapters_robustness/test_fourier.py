@@ -153,3 +153,45 @@ def test_drawing_and_file(tmp_path: Path) -> None:
     assert sum(element.tag.endswith("rect") for element in drawn.iter()) == 25 + 1
     made.save(tmp_path / "map.json")
     assert json.loads((tmp_path / "map.json").read_text()) == made.to_dict()
+
+
+WEIGHTS = np.random.default_rng(4).standard_normal((6, 9))
+
+
+def of_a_linear_function() -> NDArray[Any]:
+    """Return <w, U> for every frequency from one transform of w: sqrt(2 / (H W)) Re F(w), or Re F(w) / sqrt(H W) where real."""
+    real = np.fft.fft2(WEIGHTS).real / np.sqrt(WEIGHTS.size)
+    rows, columns = np.indices(WEIGHTS.shape)
+    own_mirror = (2 * rows % 6 == 0) & (2 * columns % 9 == 0)
+    product: NDArray[Any] = np.fft.fftshift(np.where(own_mirror, 1, np.sqrt(2)) * real)
+    return product
+
+
+def test_the_map_of_a_linear_function_is_its_transform() -> None:
+    grey = np.full((3, 6, 9), 0.5)
+
+    def squared(changed: NDArray[Any]) -> float:
+        return float((((changed - grey) * WEIGHTS).sum(axis=(1, 2)) ** 2).mean())
+
+    made = fourier_map(squared, grey, eps=0.4)
+    np.testing.assert_allclose(made.values, 0.16 * of_a_linear_function() ** 2, atol=1e-6)
+
+
+def test_a_linear_classifier_errs_where_a_wave_moves_it_beyond_its_margin() -> None:
+    product = np.abs(of_a_linear_function())
+    count, eps = 60, 0.4
+    # A margin in the widest gap, so that single precision does not decide.
+    steps = np.sort(np.unique(product.round(9)))
+    widest = int(np.diff(steps).argmax())
+    margin = eps * (steps[widest] + steps[widest + 1]) / 2
+
+    def classify(images: NDArray[Any]) -> NDArray[np.bool_]:
+        beyond: NDArray[np.bool_] = ((images - 0.5) * WEIGHTS).sum(axis=(1, 2)) > -margin
+        return beyond
+
+    made = fourier_heatmap(classify, np.full((count, 6, 9), 0.5), np.ones(count), eps=eps)
+    errs = eps * product > margin
+    assert 0 < errs.sum() < errs.size
+    assert (made.values[~errs] == 0).all()
+    # Only waves of one sign lead across the border: half of the images, as coins fall.
+    assert (np.abs(made.values[errs] - 0.5) < 4 * 0.5 / np.sqrt(count)).all()
