@@ -31,6 +31,9 @@ _FILTERS: list[dict[str, Any]] = [
 ]
 """Literals without context: the coder learns the distribution of a coefficient as it goes."""
 
+_MOST_PIXELS = 2**27
+"""Of a stream that is decoded: a damaged one shall not ask for all memory."""
+
 _ESCAPE = 255
 """Codes from here on are followed, at the end of the stream, by the number itself."""
 
@@ -151,7 +154,7 @@ class Linear:
         if len(stream) < _HEAD.size or stream[:2] != _MARK:
             raise ParseError(f"these {len(stream)} bytes are no stream of a linear codec")
         _, high, wide, block = _HEAD.unpack_from(stream)
-        if block != self.block or 0 in (high, wide):
+        if block != self.block or not 0 < high * wide <= _MOST_PIXELS:
             raise ParseError(
                 f"the stream has blocks of {block} and {high} x {wide} pixels; the codec has blocks of {self.block}"
             )
