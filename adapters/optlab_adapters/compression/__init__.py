@@ -7,6 +7,10 @@ measures them under corruptions.
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from optlab.errors import MissingDependencyError
 from optlab_adapters.compression.allocation import (
     Allocation,
     allocate,
@@ -24,6 +28,9 @@ from optlab_adapters.compression.rate import Controlled, rate_control
 from optlab_adapters.compression.report import CodecReport, Measured, Spectra
 from optlab_adapters.compression.study import spectral_report
 
+if TYPE_CHECKING:
+    from optlab_adapters.compression.learned import Learned, Trained, Training, train_codec
+
 __all__ = [
     "GROUPS",
     "Allocation",
@@ -34,10 +41,13 @@ __all__ = [
     "Controlled",
     "Jpeg",
     "Jpeg2000",
+    "Learned",
     "Linear",
     "LinearErrors",
     "Measured",
     "Spectra",
+    "Trained",
+    "Training",
     "VariableRate",
     "WebP",
     "allocate",
@@ -52,4 +62,20 @@ __all__ = [
     "rate_control",
     "reverse_water_filling",
     "spectral_report",
+    "train_codec",
 ]
+
+_LAZY = dict.fromkeys(("Learned", "Trained", "Training", "train_codec"), "learned")
+"""Names that need torch -> module."""
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name that needs torch."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
+    except ImportError as error:
+        if error.name != "torch":
+            raise
+        raise MissingDependencyError("torch", "torch", name) from error
