@@ -55,12 +55,13 @@ class CodecNetwork(nn.Module):
         basis = found.basis.T.reshape(rank, *shape).transpose(0, 3, 1, 2)
         self.analysis = nn.Conv2d(self.channels, rank, self.block, self.block)
         self.synthesis = nn.ConvTranspose2d(rank, self.channels, self.block, self.block)
+        last = nn.Conv2d(width, self.channels, 3, padding=1, padding_mode="replicate")
         self.filter = nn.Sequential(
             nn.Conv2d(self.channels, width, 3, padding=1, padding_mode="replicate"),
             nn.LeakyReLU(0.1),
             nn.Conv2d(width, width, 3, padding=1, padding_mode="replicate"),
             nn.LeakyReLU(0.1),
-            nn.Conv2d(width, self.channels, 3, padding=1, padding_mode="replicate"),
+            last,
         )
         middle = float(found.mean.mean()) / 255
         offset = found.basis.T @ (found.mean / 255 - middle)
@@ -70,8 +71,8 @@ class CodecNetwork(nn.Module):
             self.analysis.bias.copy_(_tensor(-(offset + middle * basis.sum((1, 2, 3))) / steps))  # type: ignore[union-attr]
             self.synthesis.weight.copy_(_tensor(basis * steps[:, None, None, None]))
             self.synthesis.bias.fill_(middle)  # type: ignore[union-attr]
-            for last in (self.filter[-1].weight, self.filter[-1].bias):
-                last.zero_()
+            for zero in (last.weight, last.bias):
+                zero.zero_()  # type: ignore[union-attr]
         # Where the mean is not in the span of the basis, a constant per pixel of a block is left.
         rest = (found.mean / 255 - middle).reshape(shape).transpose(2, 0, 1)
         self.pattern = nn.Parameter(_tensor(rest))

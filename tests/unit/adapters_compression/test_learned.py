@@ -73,7 +73,7 @@ def test_bad_input() -> None:
     start = start_of(images)
     for options in ({}, {"bpp": 1.0, "trade_off": 1.0}, {"bpp": 0.0}, {"trade_off": np.inf}):
         with pytest.raises(OptionError, match="exactly one"):
-            cp.train_codec(images, start, training=SHORT, **options)  # type: ignore[arg-type]
+            cp.train_codec(images, start, training=SHORT, **options)
     with pytest.raises(ProblemError, match="squares of 64"):
         cp.train_codec(images, start, bpp=1.0)
     with pytest.raises(ProblemError, match="3 channels"):
