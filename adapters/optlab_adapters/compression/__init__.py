@@ -1,11 +1,16 @@
 """Image codecs on images that are not like those they were made for [NIC23].
 
 :class:`Jpeg`, :class:`Jpeg2000`, :class:`WebP`, :class:`Avif` and the transform codec :class:`Linear` share one protocol,
-:class:`Codec`; :func:`rate_control` brings them to a rate.
+:class:`Codec`; :func:`rate_control` brings them to a rate, :func:`spectral_report`
+measures them under corruptions.
 """
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from optlab.errors import MissingDependencyError
 from optlab_adapters.compression.allocation import (
     Allocation,
     allocate,
@@ -16,29 +21,61 @@ from optlab_adapters.compression.allocation import (
 from optlab_adapters.compression.classic import Avif, Jpeg, Jpeg2000, WebP
 from optlab_adapters.compression.codec import Codec, VariableRate, bits_per_pixel
 from optlab_adapters.compression.components import Components, LinearErrors, pca_problem
+from optlab_adapters.compression.errors import GROUPS, error_spectrum, group_of
 from optlab_adapters.compression.linear import Linear
 from optlab_adapters.compression.quality import ms_ssim, psnr
 from optlab_adapters.compression.rate import Controlled, rate_control
+from optlab_adapters.compression.report import CodecReport, Measured, Spectra
+from optlab_adapters.compression.study import spectral_report
+
+if TYPE_CHECKING:
+    from optlab_adapters.compression.learned import Learned, Trained, Training, train_codec
 
 __all__ = [
+    "GROUPS",
     "Allocation",
     "Avif",
     "Codec",
+    "CodecReport",
     "Components",
     "Controlled",
     "Jpeg",
     "Jpeg2000",
+    "Learned",
     "Linear",
     "LinearErrors",
+    "Measured",
+    "Spectra",
+    "Trained",
+    "Training",
     "VariableRate",
     "WebP",
     "allocate",
     "allocation_problem",
     "bits_per_pixel",
+    "error_spectrum",
+    "group_of",
     "laplace_rate_distortion",
     "ms_ssim",
     "pca_problem",
     "psnr",
     "rate_control",
     "reverse_water_filling",
+    "spectral_report",
+    "train_codec",
 ]
+
+_LAZY = dict.fromkeys(("Learned", "Trained", "Training", "train_codec"), "learned")
+"""Names that need torch -> module."""
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name that needs torch."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
+    except ImportError as error:
+        if error.name != "torch":
+            raise
+        raise MissingDependencyError("torch", "torch", name) from error

@@ -8,10 +8,9 @@ arithmetic coder of LZMA. Coefficients beyond the rank are 0: with steps near 0 
 
 from __future__ import annotations
 
-import lzma
 import struct
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,18 +20,14 @@ from optlab.typing import Vector
 from optlab_adapters.compression.allocation import Source, allocate
 from optlab_adapters.compression.codec import Bytes, as_image
 from optlab_adapters.compression.components import Components
+from optlab_adapters.compression.entropy import pack, unpack
 
 __all__ = ["Linear", "blocks_of", "image_of"]
 
 _HEAD = struct.Struct("<2sHHB")
 _MARK = b"KL"
-_FILTERS: list[dict[str, Any]] = [
-    {"id": lzma.FILTER_LZMA1, "lc": 0, "lp": 0, "pb": 0, "dict_size": 2**16}
-]
-"""Literals without context: the coder learns the distribution of a coefficient as it goes."""
-
-_ESCAPE = 255
-"""Codes from here on are followed, at the end of the stream, by the number itself."""
+MOST_PIXELS = 2**27
+"""Of a stream that is decoded: a damaged one shall not ask for all memory."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +132,7 @@ class Linear:
         centred = blocks_of(given, self.block) - found.mean
         numbers = np.rint(centred @ found.basis / self._steps()).astype(np.int64).T
         head = _HEAD.pack(_MARK, *given.shape[:2], self.block)
-        return head + _pack(numbers)
+        return head + pack(numbers)
 
     def decode(self, stream: bytes) -> Bytes:
         """Return the image of a stream; the codec must be the one that wrote it.
@@ -151,12 +146,12 @@ class Linear:
         if len(stream) < _HEAD.size or stream[:2] != _MARK:
             raise ParseError(f"these {len(stream)} bytes are no stream of a linear codec")
         _, high, wide, block = _HEAD.unpack_from(stream)
-        if block != self.block or 0 in (high, wide):
+        if block != self.block or not 0 < high * wide <= MOST_PIXELS:
             raise ParseError(
                 f"the stream has blocks of {block} and {high} x {wide} pixels; the codec has blocks of {self.block}"
             )
         count = -(-high // block) * -(-wide // block)
-        numbers = _unpack(stream[_HEAD.size :], (found.variances.size, count))
+        numbers = unpack(stream[_HEAD.size :], (found.variances.size, count))
         samples = found.mean + (numbers.T * self._steps()) @ found.basis.T
         return image_of(samples, (high, wide, self.channels), block)
 
@@ -191,31 +186,3 @@ def image_of(samples: Vector, shape: tuple[int, int, int], block: int) -> Bytes:
     pixels = np.clip(np.rint(whole.reshape(rows * block, columns * block, channels)), 0, 255)
     image: Bytes = pixels[:high, :wide].astype(np.uint8)
     return image[..., 0] if channels == 1 else image
-
-
-def _pack(numbers: Any) -> bytes:
-    """Write integers, shape (coefficients, blocks): 0, -1, 1, -2, ... as bytes 0, 1, 2, 3, ..., large ones behind."""
-    folded = np.where(numbers < 0, -2 * numbers - 1, 2 * numbers)
-    large = folded >= _ESCAPE
-    body = np.minimum(folded, _ESCAPE).astype(np.uint8).tobytes()
-    rest = numbers[large].astype("<i4").tobytes()
-    return lzma.compress(body + rest, lzma.FORMAT_RAW, filters=_FILTERS)
-
-
-def _unpack(packed: bytes, shape: tuple[int, int]) -> Any:
-    """Read what :func:`_pack` wrote."""
-    size = shape[0] * shape[1]
-    reader = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_FILTERS)
-    try:
-        body = reader.decompress(packed, max_length=5 * size + 1)
-    except lzma.LZMAError as error:
-        raise ParseError(f"the stream is damaged: {error}") from error
-    folded = np.frombuffer(body[:size], dtype=np.uint8).astype(np.int64)
-    large = folded == _ESCAPE
-    if len(body) != size + 4 * int(large.sum()) or not reader.eof:
-        raise ParseError(
-            f"the stream has {len(body)} bytes of coefficients, {size} and those of large ones are needed"
-        )
-    numbers = np.where(folded % 2, -(folded + 1) // 2, folded // 2)
-    numbers[large] = np.frombuffer(body[size:], dtype="<i4")
-    return numbers.reshape(shape)

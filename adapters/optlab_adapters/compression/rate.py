@@ -72,7 +72,12 @@ class _Rates:
 
 
 def rate_control(
-    codec: VariableRate, image: Bytes, bpp: float, *, accuracy: float = 1e-3
+    codec: VariableRate,
+    image: Bytes,
+    bpp: float,
+    *,
+    accuracy: float = 1e-3,
+    nearest: bool = False,
 ) -> Controlled:
     """Find the finest setting whose stream of an image has at most ``bpp`` bits per pixel.
 
@@ -86,6 +91,8 @@ def rate_control(
         Bits per pixel; when even the finest setting takes fewer, that is the answer.
     accuracy
         Of a setting that is no whole number, relative to the distance of coarsest and finest.
+    nearest
+        Answer the coarsest setting when that takes more than ``bpp``, instead of an error.
 
     Raises
     ------
@@ -106,12 +113,12 @@ def rate_control(
     rates = _Rates(codec, given)
     low, high = codec.span
     least = rates.at(low)
-    if least > bpp:
+    if least > bpp and not nearest:
         raise OptionError(
             f"{codec.name} takes at least {least:.3g} bits per pixel for this image of "
             f"{given.shape[0]} x {given.shape[1]} pixels; bpp={bpp:g} cannot be reached"
         )
-    if rates.at(high) > bpp:
+    if least <= bpp < rates.at(high):
         distance = optlab.Problem(
             objective=lambda x: abs(math.log2(rates.between(float(x[0])) / bpp)),
             x0=[(low + high) / 2],
@@ -123,7 +130,7 @@ def rate_control(
             method="bounded",
             options={"accuracy": accuracy if not codec.whole else 0.1 / (high - low)},
         )
-    best = max(setting for setting in rates.streams if rates.at(setting) <= bpp)
+    best = max((q for q in rates.streams if rates.at(q) <= bpp), default=low)
     return Controlled(
         codec.at(best), best, rates.streams[best], rates.at(best), len(rates.streams)
     )

@@ -177,7 +177,7 @@ def test_rates_out_of_reach() -> None:
             return stream
 
     with pytest.raises(CapabilityError, match="Fixed"):
-        cp.rate_control(Fixed(), image, 1.0)  # type: ignore[arg-type]
+        cp.rate_control(Fixed(), image, 1.0)
 
 
 @pytest.mark.parametrize("quality", [-1, 101])
@@ -214,3 +214,28 @@ def test_similarity_at_one_scale_is_that_of_a_maintained_package() -> None:
     )  # fmt: skip
     # 21 pixels have one scale; the package averages over the same inner pixels.
     assert cp.ms_ssim(other, image) == pytest.approx(theirs, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "codec", [*CLASSIC, None], ids=lambda c: "linear" if c is None else c.name
+)
+def test_noise_at_the_finest_setting_is_encoded(codec: Any) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    chosen = fitted(noise) if codec is None else codec
+    finest = chosen.at(chosen.span[1])
+    assert finest.decode(finest.encode(noise)).shape == noise.shape
+
+
+@given(st.binary(max_size=200), st.integers(0, 5))
+def test_bytes_at_random_are_refused(junk: bytes, which: int) -> None:
+    linear = fitted(picture((16, 16)))
+    codec = [*CLASSIC, linear, linear][which]
+    head = {4: linear.encode(picture((16, 16)))[:7]}.get(
+        which, codec.encode(picture((16, 16)))[:12]
+    )
+    for stream in (junk, head + junk):
+        try:
+            decoded = codec.decode(stream)
+        except ParseError:
+            continue
+        assert decoded.dtype == np.uint8

@@ -130,15 +130,20 @@ def test_equal_slopes_solve_the_allocation_of_laplacian_coefficients() -> None:
 def test_the_laplacian_model_is_what_integration_gives(step: float) -> None:
     variance = 2.3
     scale = np.sqrt(variance / 2)
-    density = lambda x: np.exp(-abs(x) / scale) / (2 * scale)
+
+    def density(x: float) -> float:
+        return float(np.exp(-abs(x) / scale) / (2 * scale))
+
     rate = error = 0.0
     for k in range(-300, 301):
         low, high = (k - 0.5) * step, (k + 0.5) * step
         inside = [0.0] if k == 0 else None
         mass = integrate.quad(density, low, high, points=inside)[0]
-        error += integrate.quad(
-            lambda x, k=k: (x - k * step) ** 2 * density(x), low, high, points=inside
-        )[0]
+
+        def square(x: float, k: int = k) -> float:
+            return (x - k * step) ** 2 * density(x)
+
+        error += integrate.quad(square, low, high, points=inside)[0]
         rate -= mass * np.log2(mass) if mass > 0 else 0
     found = cp.laplace_rate_distortion([step], [variance])
     assert found[0][0] == pytest.approx(rate, rel=1e-7)

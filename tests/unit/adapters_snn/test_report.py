@@ -238,7 +238,7 @@ def test_text_json_and_page(tmp_path: Path) -> None:
 def test_without_jinja2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     q, x, _ = network()
     report = snn.convert(q).report(x)
-    monkeypatch.setattr("optlab_adapters.snn.page.find_spec", lambda _: None)
+    monkeypatch.setattr("optlab_adapters.pages.find_spec", lambda _: None)
     with pytest.raises(MissingDependencyError, match="jinja2"):
         report.save(tmp_path / "report.html")
 
