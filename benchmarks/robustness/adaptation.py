@@ -50,7 +50,7 @@ ADAM = {"max_iter": 2, "learning_rate": 1e-3}
 ZO = {
     "max_iter": 3,
     "learning_rate": 5e-3,
-    "estimator": optlab.zo.RGE(count=5, smoothing=1e-2, scale=1.0),
+    "estimator": optlab.zo.RGE(count=5, smoothing=1e-2, scale=np.asarray(1.0)),
     "seed": 0,
 }
 BOX, BOX_ITERATIONS = 0.02, 2
