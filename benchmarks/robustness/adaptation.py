@@ -207,6 +207,7 @@ def plot(table: dict[str, Any], path: Path) -> None:
             )
         ax.set_xlabel(label)
         ax.grid(alpha=0.3)
+        ax.margins(x=0.2)
     axes[0].set_xscale("log")
     axes[0].set_ylabel("error at severity 5, %")
     figure.savefig(path, dpi=120)
