@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import json
+from collections.abc import Callable
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
-from optlab.errors import MissingDependencyError
+from optlab.errors import MissingDependencyError, OptionError
 
-__all__ = ["render"]
+__all__ = ["render", "save_report"]
 
 
 def render(package: str, **values: Any) -> str:
@@ -29,3 +32,23 @@ def render(package: str, **values: Any) -> str:
     )  # fmt: skip
     page: str = environment.get_template("report.html").render(**values)
     return page
+
+
+def save_report(
+    path: str | Path, page: Callable[[], str], values: Callable[[], dict[str, Any]]
+) -> None:
+    """Write a report: to ``.html`` the page, to ``.json`` the values.
+
+    Raises
+    ------
+    OptionError
+        When the name ends in something else.
+    """
+    form = Path(path).suffix.lower()
+    if form not in {".json", ".html"}:
+        raise OptionError(f"the name {str(path)!r} ends in {form!r}; .json or .html is needed")
+    if form == ".html":
+        written = page()
+    else:
+        written = json.dumps(values(), indent=1, allow_nan=False) + "\n"
+    Path(path).write_text(written, encoding="utf-8")

@@ -71,7 +71,7 @@ def check(found: dict[str, Any]) -> bool:
     gains = found["gains"]
     met = [
         gains[codec]["high"] >= 3 and abs(gains[codec]["low"]) < 0.2
-        for codec in ("JPEG", "JPEG2000")
+        for codec in ("JPEG", "JPEG 2000")
     ]
     for codec, by_group in gains.items():
         print(f"{codec:16s} gain in dB:", *(f"{g} {v:+.2f} " for g, v in by_group.items()))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,9 +13,12 @@ from optlab.typing import Vector
 from optlab_adapters.compression.charts import map_chart, radial_chart
 from optlab_adapters.compression.errors import GROUPS, group_of
 from optlab_adapters.compression.page import html_page
+from optlab_adapters.pages import save_report
 from optlab_adapters.robustness.spectra import bands, radial
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from optlab_adapters.charts import Chart
 
 __all__ = ["CodecReport", "Measured", "Spectra"]
@@ -235,16 +236,7 @@ class CodecReport:
         MissingDependencyError
             When a page is asked for and jinja2 or Pillow is not installed.
         """
-        form = Path(path).suffix.lower()
-        if form not in {".json", ".html"}:
-            raise OptionError(
-                f"the name {str(path)!r} ends in {form!r}; .json or .html is needed"
-            )
-        if form == ".html":
-            written = html_page(self)
-        else:
-            written = json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
-        Path(path).write_text(written, encoding="utf-8")
+        save_report(path, lambda: html_page(self), self.to_dict)
 
 
 def _plain(value: Any) -> Any:

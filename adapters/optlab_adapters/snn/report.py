@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optlab.errors import OptionError
+from optlab_adapters.pages import save_report
 from optlab_adapters.snn.page import html_page
 from optlab_adapters.snn.plots import Chart, activity_chart, energy_chart, raster_chart
 from optlab_adapters.snn.tables import text
@@ -208,16 +209,7 @@ class SpikingReport:
         MissingDependencyError
             When a page is asked for and jinja2 is not installed.
         """
-        form = Path(path).suffix.lower()
-        if form not in {".json", ".html"}:
-            raise OptionError(
-                f"the name {str(path)!r} ends in {form!r}; .json or .html is needed"
-            )
-        if form == ".html":
-            written = html_page(self)
-        else:
-            written = json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
-        Path(path).write_text(written, encoding="utf-8")
+        save_report(path, lambda: html_page(self), self.to_dict)
 
     def plot(self, name: str = "activity") -> Chart:
         """Draw a chart; notebooks show it, ``chart.save(path)`` writes it as SVG.
