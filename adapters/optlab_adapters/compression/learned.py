@@ -193,7 +193,10 @@ def train_codec(
         raise ProblemError(
             f"the images have {patches.shape[1]} channels, the linear codec {start.channels}"
         )
-    network = CodecNetwork(start, chosen.width)
+    # The filter's first weights are random.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(chosen.seed)
+        network = CodecNetwork(start, chosen.width)
     if trade_off is not None:
         y = 1 / trade_off
         _fit(network, patches, lambda c, x: _squares(c, x) / y + c.bpp, chosen, chosen.steps)

@@ -58,14 +58,25 @@ def test_training_lowers_what_it_minimizes_and_rates_can_be_set() -> None:
     assert cp.psnr(found.codec.decode(found.stream), images[0]) > 25
 
 
-def test_the_constrained_form_reaches_its_rate() -> None:
+def test_the_multiplier_is_positive_where_the_rate_binds() -> None:
     images = pictures(3, 64, 64)
     start = start_of(images)
-    low, high = (cp.train_codec(images, start, bpp=b, training=SHORT) for b in (0.5, 1.5))
-    assert low.bpp < high.bpp
-    assert low.distortion > high.distortion
-    assert low.multiplier > high.multiplier >= 0
-    assert low.trade_off == pytest.approx(1 / low.multiplier)
+    bound, free = (cp.train_codec(images, start, bpp=b, training=SHORT) for b in (0.5, 1.5))
+    assert bound.bpp < free.bpp <= 1.5
+    assert bound.distortion > free.distortion
+    assert bound.multiplier > 0
+    assert bound.trade_off == pytest.approx(1 / bound.multiplier)
+    assert (free.multiplier, free.trade_off) == (0.0, np.inf)
+
+
+def test_training_repeats() -> None:
+    images = pictures(2, 40, 40)
+    short = cp.Training(steps=4, rounds=2, patches=8, side=32, batch_size=4, width=4)
+    torch.manual_seed(1)
+    one = cp.train_codec(images, start_of(images), bpp=1.0, training=short)
+    torch.manual_seed(2)
+    other = cp.train_codec(images, start_of(images), bpp=1.0, training=short)
+    assert (one.bpp, one.distortion) == (other.bpp, other.distortion)
 
 
 def test_bad_input() -> None:
