@@ -35,8 +35,8 @@ def cubic(t: float, first: float = 1.0) -> Thinning:
 
     Examples
     --------
-    >>> [round(cubic(t)(0.1), 3) for t in (0.0, 0.5, 1.0)]
-    [1.0, 0.212, 0.1]
+    >>> [round(cubic(t)(0.1), 3) for t in (0.0, 0.6, 1.0)]
+    [1.0, 0.158, 0.1]
     """
     share = (1.0 - min(1.0, max(0.0, t))) ** 3
     return lambda rho: rho + max(0.0, first - rho) * share
