@@ -164,7 +164,7 @@ def draw(table: list[dict[str, Any]], path: Path) -> None:
         for way in (
             "float",
             "least-squares",
-            "zeroth-order",
+            "values from percentile",
             "best percentile",
             "percentile 99.9",
         ):
