@@ -30,10 +30,7 @@ themselves in the entry-point groups ``optlab.problem_sources`` and ``optlab.der
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
-
-from optlab.errors import MissingDependencyError
+from optlab_adapters.lazy import names_of
 
 _LAZY = {
     "BlackBox": "optlab_adapters.torch.black_box",
@@ -60,19 +57,7 @@ _LAZY = {
 
 __all__ = list(_LAZY)
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name; say which extra is missing where it cannot be."""
-    if name not in _LAZY:
-        raise AttributeError(f"module 'optlab_adapters' has no attribute {name!r}")
-    try:
-        module = importlib.import_module(_LAZY[name])
-    except ImportError as error:
-        if error.name != "torch":
-            raise
-        raise MissingDependencyError("torch", "torch", name) from error
-    # A name may be that of a package, such as snn.
-    return module if _LAZY[name] == f"{__name__}.{name}" else getattr(module, name)
+__getattr__ = names_of(__name__, _LAZY)
 
 
 def __dir__() -> list[str]:

@@ -7,10 +7,8 @@ measures them under corruptions.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from optlab.errors import MissingDependencyError
 from optlab_adapters.compression.allocation import (
     Allocation,
     allocate,
@@ -27,6 +25,7 @@ from optlab_adapters.compression.quality import ms_ssim, psnr
 from optlab_adapters.compression.rate import Controlled, rate_control
 from optlab_adapters.compression.report import CodecReport, Measured, Spectra
 from optlab_adapters.compression.study import spectral_report
+from optlab_adapters.lazy import names_of
 
 if TYPE_CHECKING:
     from optlab_adapters.compression.learned import Learned, Trained, Training, train_codec
@@ -68,14 +67,6 @@ __all__ = [
 _LAZY = dict.fromkeys(("Learned", "Trained", "Training", "train_codec"), "learned")
 """Names that need torch -> module."""
 
-
-def __getattr__(name: str) -> Any:
-    """Import a name that needs torch."""
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
-    except ImportError as error:
-        if error.name != "torch":
-            raise
-        raise MissingDependencyError("torch", "torch", name) from error
+__getattr__ = names_of(
+    __name__, {name: f"{__name__}.{module}" for name, module in _LAZY.items()}
+)

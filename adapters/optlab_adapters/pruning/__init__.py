@@ -10,10 +10,9 @@ robust network of several compact ones, :func:`compare` judges them on clean and
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from optlab.errors import MissingDependencyError
+from optlab_adapters.lazy import names_of
 from optlab_adapters.pruning.cards.statistics import (
     CardStatistics,
     CompactModel,
@@ -76,14 +75,6 @@ _LAZY = {
 }
 """Names that need torch -> module."""
 
-
-def __getattr__(name: str) -> Any:
-    """Import a name that needs torch."""
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
-    except ImportError as error:
-        if error.name != "torch":
-            raise
-        raise MissingDependencyError("torch", "torch", name) from error
+__getattr__ = names_of(
+    __name__, {name: f"{__name__}.{module}" for name, module in _LAZY.items()}
+)

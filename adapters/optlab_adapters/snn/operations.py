@@ -11,6 +11,7 @@ comparisons of neurons, and all movement of data, which on real machines may cos
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -115,7 +116,7 @@ class OperationCounter:
 Value = TypeVar("Value")
 
 
-class _Walk(fx.Interpreter):
+class _Walk(fx.Interpreter, ABC):
     """Tells additions from the other operations, however they are written."""
 
     def __init__(self, traced: fx.GraphModule) -> None:
@@ -136,13 +137,13 @@ class _Walk(fx.Interpreter):
             return self.added(args[0], args[1])
         return self.mapped(lambda v: getattr(v, target)(*args[1:], **kwargs), args[0])
 
+    @abstractmethod
     def added(self, a: Any, b: Any) -> Any:
         """Return the sum."""
-        raise NotImplementedError
 
+    @abstractmethod
     def mapped(self, operation: Any, value: Any) -> Any:
         """Return what pooling and the like make of a value."""
-        raise NotImplementedError
 
 
 class _Planner(_Walk):
